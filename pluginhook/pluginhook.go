@@ -1,41 +1,37 @@
-// Package pluginhook finds and runs hooks. (Contract sketch: names and signatures are fixed, bodies follow.)
+// Package pluginhook finds and runs hooks: executable files of a given name in plugin directories.
+//
+// A plugin is a directory in PLUGIN_PATH, a hook is a file in it. [Runner.Trigger] runs all files of one name as a
+// pipeline, in the byte order of their plugins' names: what the first one prints is what the second one reads, and
+// only the last one's output reaches the caller. So hooks are filters, a filter that wants to keep what plugins before
+// it said has to copy its input, and without any hook there is no output at all. [Runner.Broadcast] runs them as
+// independent listeners instead, each writing straight to the caller's output.
+//
+//	r := &pluginhook.Runner{Path: os.Getenv("PLUGIN_PATH")}
+//	err := r.Trigger(ctx, os.Stdin, os.Stdout, os.Stderr, "text", "arg")
+//
+// One after another is the default: a hook starts when the one before it has ended, and finds its input complete. With
+// [Runner.Parallel] all start at once and data passes on as it comes.
+//
+// How a single hook runs is a [Exec], [OSExec] unless the Runner says otherwise. A caller that knows better for some
+// files, for instance because it carries the hook in Go, puts its own function there and hands the rest to OSExec.
+//
+// Failure is a [*ExitError] that carries the hook's status; a hook that cannot be started is a failure, with status
+// 126 or 127 as in a shell.
 package pluginhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
-// Hook is one hook file found in a plugin directory.
-type Hook struct {
-	Plugin string // base name of the plugin directory
-	Name   string // hook name
-	Dir    string // plugin directory
-	Path   string // Dir + "/" + Name: argv[0] of the hook, links not resolved
-}
-
-// Find lists the files that implement hook under path, in the order in which they run.
-func Find(path, hook string) ([]Hook, error) { return nil, nil }
-
-// Call is one run of one hook.
-type Call struct {
-	Hook, Path, Dir string
-	Args, Env       []string
-	Stdin           io.Reader // nil: /dev/null
-	Stdout, Stderr  io.Writer
-	Runner          *Runner // who makes the call, so that a hook written in Go can trigger others; may be nil
-}
-
-// Exec runs one hook; a non-zero status comes back as *ExitError.
-type Exec func(ctx context.Context, c *Call) error
-
-// Func is a hook written in Go.
-type Func = Exec
-
-// Runner runs hooks.
+// Runner runs hooks. It keeps no state: one Runner may be used by several goroutines at once, and copied.
 type Runner struct {
 	Path      string        // PLUGIN_PATH
 	Env       []string      // environment of the hooks; nil: os.Environ()
@@ -46,34 +42,123 @@ type Runner struct {
 	Trace     io.Writer     // nil: no trace
 }
 
-// Trigger runs the hooks as a pipeline.
+// Trigger runs the hooks as a pipeline: stdin goes to the first, the output of each to the next, that of the last to
+// stdout, and all diagnostics to stderr. The first hook that fails ends it; what hooks before it printed is dropped.
+//
+// A stdin that is an *os.File is handed to the first hook as it is, so that what the hook does not read stays there
+// for the caller; but a terminal is not, the hook finds an empty input instead. Other readers are copied.
 func (r *Runner) Trigger(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, hook string, args ...string) error {
-	return nil
+	hooks, err := Find(r.Path, hook)
+	if err != nil || len(hooks) == 0 {
+		return err
+	}
+	if f, ok := stdin.(*os.File); ok && (f == nil || isTerminal(f)) {
+		stdin = nil
+	}
+	b := r.batch(stderr, args)
+	if r.Parallel && len(hooks) > 1 {
+		return b.parallel(ctx, hooks, stdin, stdout)
+	}
+	return b.serial(ctx, hooks, stdin, stdout)
 }
 
-// Broadcast runs the hooks one after another, each writing straight to stdout. stdin nil: empty.
-func (r *Runner) Broadcast(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, hook string, args ...string) error {
-	return nil
+// batch is what the hooks of one Trigger or Broadcast share.
+type batch struct {
+	r      *Runner
+	exec   Exec
+	env    []string
+	args   []string
+	stderr io.Writer
+	trace  io.Writer
 }
 
-// OSExec runs the hook file as a process. It is the default Exec.
-func OSExec(ctx context.Context, c *Call) error { return nil }
-
-// WithSignals returns a context that TERM, INT and HUP cancel; the cause is a *SignalError, which OSExec forwards to
-// the running hook's process group.
-func WithSignals(parent context.Context) (ctx context.Context, stop func()) { return parent, func() {} }
-
-// SignalError is the cause of a context that a signal ended.
-type SignalError struct{ Signal syscall.Signal }
-
-func (e *SignalError) Error() string { return e.Signal.String() }
-
-// ExitError is a hook's non-zero status.
-type ExitError struct {
-	Path   string
-	Code   int            // 1..255; 128+n when a signal ended the hook; 126/127 when it could not be started
-	Signal syscall.Signal // 0 unless a signal ended it
-	Err    error          // why, where there is more to say than the code; may be nil
+func (r *Runner) batch(stderr io.Writer, args []string) *batch {
+	b := &batch{r: r, exec: r.Exec, env: r.Env, args: args, stderr: stderr, trace: r.Trace}
+	if b.exec == nil {
+		b.exec = OSExec
+	}
+	if b.env == nil {
+		b.env = os.Environ()
+	}
+	return b
 }
 
-func (e *ExitError) Error() string { return fmt.Sprintf("%s: exit status %d", e.Path, e.Code) }
+// serial runs the hooks one after another. Between two of them lies an unlinked file: the hook writes into it by
+// itself, so that no output is ever copied or held in memory here, and at most two such files exist at a time.
+func (b *batch) serial(ctx context.Context, hooks []Hook, stdin io.Reader, stdout io.Writer) error {
+	var between *os.File
+	defer func() { between.Close() }() // of a nil file: no harm
+	last := len(hooks) - 1
+	for _, h := range hooks[:last] {
+		next, err := b.stage(ctx, h, stdin)
+		between.Close()
+		if between = next; err != nil {
+			return err
+		}
+		stdin = next
+	}
+	return b.run(ctx, hooks[last], stdin, stdout, nil)
+}
+
+// stage runs a hook that is not the last and returns what it printed, ready to be read.
+func (b *batch) stage(ctx context.Context, h Hook, stdin io.Reader) (*os.File, error) {
+	out, err := newSpool()
+	if err != nil {
+		return nil, fmt.Errorf("cannot keep the output of hook %q: %w", h.Path, err)
+	}
+	if err := b.run(ctx, h, stdin, out, nil); err != nil {
+		out.Close()
+		return nil, err
+	}
+	next, held, err := turn(out)
+	if err != nil {
+		return nil, fmt.Errorf("cannot keep the output of hook %q: %w", h.Path, err)
+	}
+	if held {
+		b.warn("hook %q left a process behind that holds its output; what it still prints is lost", h.Path)
+	}
+	return next, nil
+}
+
+// run runs one hook. Whatever it returns as an error is an [*ExitError], or has one in its chain.
+func (b *batch) run(ctx context.Context, h Hook, stdin io.Reader, stdout io.Writer, started func(pid int)) error {
+	if ctx.Err() != nil {
+		return cancelled(ctx, h.Path, true)
+	}
+	if b.trace != nil {
+		b.printf(b.trace, "+ %s\n", strings.Join(append([]string{h.Path}, b.args...), " "))
+	}
+	if b.r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, b.r.Timeout, &deadlineError{b.r.Timeout})
+		defer cancel()
+	}
+	err := b.exec(ctx, &Call{
+		Hook: h.Name, Path: h.Path, Dir: h.Dir,
+		Args: b.args, Env: b.env,
+		Stdin: stdin, Stdout: stdout, Stderr: b.stderr,
+		Runner: b.r, started: started,
+	})
+	var exit *ExitError
+	switch {
+	case err == nil || errors.As(err, &exit):
+		return err
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+		return cancelled(ctx, h.Path, false)
+	case errors.Is(err, syscall.EPIPE):
+		return &ExitError{Path: h.Path, Code: 128 + int(syscall.SIGPIPE), Signal: syscall.SIGPIPE, Err: err}
+	}
+	return &ExitError{Path: h.Path, Code: 1, Err: err}
+}
+
+// warn prints a line on stderr about something that is not an error.
+func (b *batch) warn(format string, args ...any) { warn(b.stderr, format, args...) }
+
+// printMu keeps lines whole that several goroutines print to one writer.
+var printMu sync.Mutex
+
+func (b *batch) printf(w io.Writer, format string, args ...any) {
+	printMu.Lock()
+	defer printMu.Unlock()
+	fmt.Fprintf(w, format, args...)
+}
