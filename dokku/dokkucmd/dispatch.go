@@ -1,0 +1,172 @@
+package dokkucmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dokku-go/dokku/pluginhook"
+	core "github.com/dokku-go/dokku/plugins-core"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// dispatch hands the words to the plugin that knows the verb.
+//
+// A verb of a core plugin goes straight to that plugin, as long as its file is there: however many other plugins there
+// are, it costs one look at one file. Every other verb is shown to all plugins in order, as in 2014: status 10 means
+// "not mine", 0 "done, or not mine", anything else ends it.
+func dispatch(ctx context.Context, r *pluginhook.Runner, words []string) error {
+	if len(words) == 0 || words[0] == "help" || words[0] == "--help" || words[0] == "-h" {
+		return help(ctx, r, words)
+	}
+	if err := authorise(ctx, r, words); err != nil {
+		return err
+	}
+	verb := words[0]
+	if p, cmd := core.Owner(verb); p != nil {
+		words[0] = cmd.Name
+		path := filepath.Join(filepath.Clean(r.Path), p.Name, "commands")
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
+			return call(ctx, r, pluginhook.Hook{Plugin: p.Name, Name: "commands", Dir: filepath.Dir(path), Path: path}, words, os.Stdin, os.Stdout)
+		}
+	}
+	return askAll(ctx, r, words)
+}
+
+// askAll shows the words to every plugin.
+func askAll(ctx context.Context, r *pluginhook.Runner, words []string) error {
+	hooks, err := pluginhook.Find(r.Path, "commands")
+	if err != nil {
+		return err
+	}
+	handled := false
+	for _, h := range hooks {
+		err := call(ctx, r, h, words, os.Stdin, os.Stdout)
+		var exit *pluginhook.ExitError
+		switch {
+		case errors.As(err, &exit) && exit.Code == plug.NotMine:
+		case err != nil:
+			return err
+		default:
+			handled = true // or not: plugins of 2014 say 0 to verbs that are not theirs
+		}
+	}
+	if handled {
+		return nil
+	}
+	return unknown(words[0])
+}
+
+// call executes one `commands` file. Nothing stands between dokku and the file: plugins look at the command line of
+// the process above them.
+func call(ctx context.Context, r *pluginhook.Runner, h pluginhook.Hook, words []string, stdin *os.File, stdout interface{ Write([]byte) (int, error) }) error {
+	c := &pluginhook.Call{Hook: h.Name, Path: h.Path, Dir: h.Dir, Args: words, Env: r.Env, Stdout: stdout, Stderr: os.Stderr, Runner: r}
+	if stdin != nil {
+		c.Stdin = stdin
+	}
+	if r.Trace != nil {
+		fmt.Fprintln(r.Trace, "+ "+strings.Join(append([]string{h.Path}, words...), " "))
+	}
+	return r.Exec(ctx, c)
+}
+
+// authorise asks the plugins whether whoever acts may run these words. It asks about the words that will run, whatever
+// way they were spelled.
+func authorise(ctx context.Context, r *pluginhook.Runner, words []string) error {
+	s := settings.Settings{Env: r.Env}
+	args := append([]string{s.Get("SSH_USER", ""), s.Get("SSH_NAME", "")}, words...)
+	if err := r.Broadcast(ctx, nil, os.Stdout, os.Stderr, "user-auth", args...); err != nil {
+		return errors.Join(fmt.Errorf("cannot run %s: Access denied", words[0]), err)
+	}
+	return nil
+}
+
+// unknown is the error for a verb that no plugin knows, with the verbs that look like it.
+func unknown(verb string) error {
+	text := fmt.Sprintf("`%s` is not a dokku command.", verb)
+	if near := nearest(verb); near != "" {
+		text += fmt.Sprintf("\nDid you mean `%s`?", near)
+	}
+	return errors.New(text + "\nSee `dokku help` for a list of available commands.")
+}
+
+// nearest returns the core verb with the fewest changes to verb, "" when none is near.
+func nearest(verb string) string {
+	best, fewest := "", max(2, len(verb)/3)+1
+	for _, p := range core.All() {
+		for _, cmd := range p.Commands {
+			if cmd.Help == "" {
+				continue
+			}
+			if n := distance(verb, cmd.Name); n < fewest {
+				best, fewest = cmd.Name, n
+			}
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// help prints the lines of all plugins, sorted. Every plugin is asked by itself, with nothing on stdin, which suits
+// those that copy their stdin first (2014) and those that never read it (today's); none can swallow another's lines.
+func help(ctx context.Context, r *pluginhook.Runner, words []string) error {
+	hooks, err := pluginhook.Find(r.Path, "commands")
+	if err != nil {
+		return err
+	}
+	args := []string{"help"}
+	if len(words) > 1 {
+		args = append(args, words[1:]...)
+	}
+	outputs := make([]bytes.Buffer, len(hooks))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 4)
+	for i, h := range hooks {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			var exit *pluginhook.ExitError
+			if err := call(ctx, r, h, args, nil, &outputs[i]); err != nil && (!errors.As(err, &exit) || exit.Code != plug.NotMine) {
+				fmt.Fprintf(os.Stderr, " !     cannot show the help of plugin %s: %v\n", h.Plugin, err)
+			}
+		})
+	}
+	wg.Wait()
+	var lines []string
+	for i := range outputs {
+		for line := range strings.Lines(outputs[i].String()) {
+			lines = append(lines, strings.TrimRight(line, "\n"))
+		}
+	}
+	lines = append(lines, strings.TrimRight(plug.HelpLine(plug.Command{Name: "help", Help: "Print the list of commands"}), "\n"))
+	slices.Sort(lines)
+	fmt.Printf("Usage: dokku [--quiet|--trace|--force|--app APP] COMMAND [ARG ...]\n\nCommands:\n\n%s\n", strings.Join(lines, "\n"))
+	return nil
+}

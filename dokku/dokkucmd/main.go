@@ -1,0 +1,191 @@
+// Package dokkucmd is the dokku command: a thin shell that sets up the environment, becomes the system user, and hands
+// the verb to the plugin that knows it (toolchain-2014, sections 4.1 and 4.2). What a verb does is a plugin's business.
+package dokkucmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"github.com/dokku-go/dokku/dokku/internal/inproc"
+	"github.com/dokku-go/dokku/pluginhook"
+	core "github.com/dokku-go/dokku/plugins-core"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// ExecHooksEnv, when not empty, has the hooks of core plugins executed like all others.
+const ExecHooksEnv = "DOKKU_EXEC_HOOKS"
+
+// Main runs the command line args, the program's name first, and returns the exit status.
+func Main(args []string) int {
+	if len(args) > 1 {
+		switch args[1] {
+		case "core-hook":
+			return coreHook(args[2:])
+		case "core-stack":
+			return core.Stack(args[2:], os.Stdout, os.Stderr)
+		case "core-install":
+			return coreInstall(args[2:])
+		}
+	}
+	err := run(args[1:])
+	return status(err)
+}
+
+// status prints what nobody has printed yet and returns the exit status.
+func status(err error) int {
+	var exit *pluginhook.ExitError
+	var signalled *pluginhook.SignalError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Code
+	case errors.As(err, &signalled):
+		return 128 + int(signalled.Signal)
+	}
+	code := 1
+	var usage *usageError
+	if errors.As(err, &usage) {
+		code = 2
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(os.Stderr, " !     %s\n", line)
+	}
+	return code
+}
+
+// usageError is a wrong command line; its status is 2.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func run(words []string) error {
+	// A pusher who goes away must not kill us in the middle of a line: writes fail, and the deploy ends in order.
+	signal.Ignore(syscall.SIGPIPE)
+	env, err := environment(os.Environ())
+	if err != nil {
+		return err
+	}
+	if line, ok := settings.Lookup(env, "SSH_ORIGINAL_COMMAND"); ok {
+		// Words as a shell would make them, and nothing of it expanded.
+		if words, err = shellquote.Split(line); err != nil {
+			return &usageError{text: fmt.Sprintf("cannot read the command %q: %v", line, err)}
+		}
+		env = settings.Unset(env, "SSH_ORIGINAL_COMMAND")
+	}
+	words, env, err = globalFlags(words, env)
+	if err != nil {
+		return err
+	}
+	env, err = becomeUser(words, env)
+	if err != nil {
+		return err
+	}
+	ctx, stop := pluginhook.WithSignals(context.Background())
+	defer stop()
+	runner, err := newRunner(env)
+	if err != nil {
+		return err
+	}
+	return dispatch(ctx, runner, words)
+}
+
+// newRunner returns the runner of all hooks.
+func newRunner(env []string) (*pluginhook.Runner, error) {
+	s := settings.Settings{Env: env}
+	limit, err := s.Seconds(settings.HookTimeout, 3600)
+	if err != nil {
+		return nil, err
+	}
+	r := &pluginhook.Runner{Path: s.PluginPath(), Env: env}
+	if s.On(settings.Trace) {
+		r.Trace = os.Stderr
+	}
+	r.Exec = hookExec(env, limit)
+	return r, nil
+}
+
+func hookExec(env []string, limit time.Duration) pluginhook.Exec {
+	if v, _ := settings.Lookup(env, ExecHooksEnv); v != "" {
+		// Stubs are known all the same: a deploy, which is one hook of ours, may take longer than one of others.
+		known := inproc.Exec(core.Lookup, pluginhook.OSExec, limit)
+		return func(ctx context.Context, c *pluginhook.Call) error {
+			if name, ok := inproc.StubPlugin(c.Path); ok && core.Lookup(name) != nil {
+				return pluginhook.OSExec(ctx, c)
+			}
+			return known(ctx, c)
+		}
+	}
+	return inproc.Exec(core.Lookup, pluginhook.OSExec, limit)
+}
+
+// coreHook is what a stub executes: PLUGIN PATH ARG...; the hook is the base name of the path.
+func coreHook(args []string) int {
+	if len(args) < 2 {
+		return status(&usageError{text: "cannot run a core hook: want PLUGIN PATH [ARG ...]"})
+	}
+	signal.Ignore(syscall.SIGPIPE)
+	plugin := core.Lookup(args[0])
+	dir, hook := splitPath(args[1])
+	if plugin == nil || plugin.Func(hook) == nil {
+		return status(fmt.Errorf("cannot run %q: core has no hook %q of plugin %q; the file is of another version", args[1], hook, args[0]))
+	}
+	env := os.Environ()
+	runner, err := newRunner(env)
+	if err != nil {
+		return status(err)
+	}
+	ctx, stop := pluginhook.WithSignals(context.Background())
+	defer stop()
+	call := &pluginhook.Call{Hook: hook, Path: args[1], Dir: dir, Args: args[2:], Env: env,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Runner: runner}
+	return status(inproc.Run(ctx, plugin.Func(hook), call))
+}
+
+func splitPath(path string) (dir, base string) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return ".", path
+	}
+	return path[:i], path[i+1:]
+}
+
+// globalFlags takes the flags before the verb and leaves them in the environment, where plugins look for them.
+func globalFlags(words, env []string) (rest, newEnv []string, err error) {
+	var seen []string
+	for len(words) > 0 && strings.HasPrefix(words[0], "--") && words[0] != "--version" && words[0] != "--help" {
+		flag := words[0]
+		words = words[1:]
+		switch flag {
+		case "--quiet":
+			env = settings.Set(env, settings.Quiet, "1")
+		case "--trace":
+			env = settings.Set(env, settings.Trace, "1")
+		case "--force":
+			env = settings.Set(env, settings.ForceDelete, "1")
+		case "--rm", "--rm-container":
+			env = settings.Set(env, "DOKKU_RM_CONTAINER", "1")
+		case "--app":
+			if len(words) == 0 {
+				return nil, nil, &usageError{text: "cannot use --app: name the app behind it"}
+			}
+			env = settings.Set(env, settings.AppName, words[0])
+			words = words[1:]
+		default:
+			return nil, nil, &usageError{text: fmt.Sprintf("cannot use the flag %q: it is unknown; see `dokku help`", flag)}
+		}
+		seen = append(seen, flag)
+	}
+	if len(seen) > 0 {
+		env = settings.Set(env, "DOKKU_GLOBAL_FLAGS", strings.Join(seen, " "))
+	}
+	return words, env, nil
+}

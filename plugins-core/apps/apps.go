@@ -1,0 +1,216 @@
+// Package apps is the plugin that makes, lists and destroys apps.
+package apps
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        "apps",
+		Description: "makes, lists and destroys apps",
+		Hooks: map[string]plug.Hook{
+			"app-create":       create,
+			"app-maybe-create": maybeCreate,
+			"app-destroy":      destroyHook,
+			"app-exists":       exists,
+			"app-list":         list,
+		},
+		Commands: []plug.Command{
+			{Name: "apps", Help: "List the apps", Run: list},
+			{Name: "apps:list", Help: "List the apps", Run: list},
+			{Name: "apps:create", Args: "APP", Help: "Create an empty app", Run: createVerb},
+			{Name: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
+			{Name: "apps:exists", Args: "APP", Help: "Tell by the status whether an app exists", Run: exists},
+			{Name: "delete", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
+		},
+	}
+}
+
+func list(_ context.Context, c *plug.C) error {
+	names, err := app.List(c.Settings().Root())
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		fmt.Fprintln(c.Stdout, name)
+	}
+	return nil
+}
+
+func exists(_ context.Context, c *plug.C) error {
+	_, err := c.App(0)
+	return err
+}
+
+func createVerb(ctx context.Context, c *plug.C) error {
+	if len(c.Args) != 1 {
+		return c.Usage("cannot create an app: give one name")
+	}
+	if err := create(ctx, c); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Stdout, "Creating %s... done\n", c.Args[0])
+	return nil
+}
+
+// create makes the app's directory; the plugins that need something in it are told by post-create.
+func create(ctx context.Context, c *plug.C) error {
+	a := app.App{Name: c.Arg(0), Root: c.Settings().Root()}
+	if err := app.CheckName(a.Name); err != nil {
+		return err
+	}
+	err := os.Mkdir(a.Dir(), 0o755)
+	if os.IsExist(err) {
+		return fmt.Errorf("Name is already taken: app %s exists", a.Name) //nolint:staticcheck // known text
+	}
+	if err != nil {
+		return fmt.Errorf("cannot create app %q: %w", a.Name, err)
+	}
+	if err := c.Trigger(ctx, "post-create", a.Name); err != nil {
+		// A plugin that refuses the app must not leave half of one.
+		return errors.Join(err, os.RemoveAll(a.Dir()))
+	}
+	return nil
+}
+
+// maybeCreate makes the app that a first push names.
+func maybeCreate(ctx context.Context, c *plug.C) error {
+	a := app.App{Name: c.Arg(0), Root: c.Settings().Root()}
+	if err := app.CheckName(a.Name); err != nil {
+		return err
+	}
+	if a.Exists() {
+		return nil
+	}
+	return create(ctx, c)
+}
+
+func destroyVerb(ctx context.Context, c *plug.C) error {
+	force := c.Settings().On(settings.ForceDelete)
+	var words []string
+	for _, arg := range c.Args {
+		switch {
+		case arg == "--force" || arg == "force" && len(words) > 0:
+			force = true
+		case strings.HasPrefix(arg, "-"):
+			return c.Usage("cannot destroy an app: unknown option %q", arg)
+		default:
+			words = append(words, arg)
+		}
+	}
+	c.Args = words
+	if len(words) == 0 && c.Getenv(settings.AppName) == "" {
+		return c.Usage("Please specify an app to delete")
+	}
+	if len(words) > 1 {
+		return c.Usage("cannot destroy %d apps at once: name one", len(words))
+	}
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	if !force {
+		if err := confirm(c, a.Name); err != nil {
+			return err
+		}
+	}
+	return c.Lock(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
+}
+
+func destroyHook(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	return c.Lock(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
+}
+
+// confirm asks for the app's name before it is gone for good.
+func confirm(c *plug.C, name string) error {
+	fmt.Fprintf(c.Stderr, " !     WARNING: Potentially Destructive Action\n"+
+		" !     This command will destroy %s (including all add-ons).\n"+
+		" !     To proceed, type %q\n> ", name, name)
+	answer := ""
+	if c.Stdin != nil {
+		line, err := bufio.NewReader(io.LimitReader(c.Stdin, 1024)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		answer = strings.TrimSpace(line)
+	}
+	fmt.Fprintln(c.Stderr)
+	if answer != name {
+		return fmt.Errorf("Confirmation did not match %s. Aborted.", name) //nolint:staticcheck // known text
+	}
+	return nil
+}
+
+// destroy takes the app down: containers first, then what plugins keep, then the directory and the images. Each step
+// can be repeated, so a second call ends what a first one could not.
+func destroy(ctx context.Context, c *plug.C, a app.App) error {
+	fmt.Fprintf(c.Stdout, "Destroying %s (including all add-ons)\n", a.Name)
+	scheduler, err := deploy.SchedulerOf(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	if err := c.Trigger(ctx, "pre-delete", a.Name, deploy.LatestTag); err != nil {
+		return err
+	}
+	if err := c.Trigger(ctx, "scheduler-stop", scheduler, a.Name, "true"); err != nil {
+		return err
+	}
+	if err := c.Trigger(ctx, "proxy-clear-config", a.Name); err != nil {
+		return err
+	}
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	if err := engine.EmptyCache(ctx, a, c.Settings().StackImage()); err != nil {
+		return err
+	}
+	// post-delete comes while the directory is there, because plugins look into it, and is not asked for permission.
+	hookErr := c.Trigger(ctx, "post-delete", a.Name, deploy.LatestTag)
+	if err := removeDir(a.Dir()); err != nil {
+		return errors.Join(hookErr, err)
+	}
+	images, err := engine.AppImages(ctx, a)
+	if err != nil {
+		return errors.Join(hookErr, err)
+	}
+	for _, ref := range images {
+		hookErr = errors.Join(hookErr, engine.RemoveImage(ctx, ref))
+	}
+	return hookErr
+}
+
+// removeDir renames the directory first, so that no half of it is ever taken for an app.
+func removeDir(dir string) error {
+	grave := filepath.Join(filepath.Dir(dir), ".destroyed-"+filepath.Base(dir))
+	if err := os.RemoveAll(grave); err != nil {
+		return fmt.Errorf("cannot remove %q: %w", grave, err)
+	}
+	if err := os.Rename(dir, grave); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("cannot remove %q: %w", dir, err)
+	}
+	if err := os.RemoveAll(grave); err != nil {
+		return fmt.Errorf("cannot remove %q: %w", grave, err)
+	}
+	return nil
+}

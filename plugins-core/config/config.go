@@ -1,0 +1,345 @@
+// Package config is the plugin that keeps the variables of apps (toolchain-2014, section 4.5).
+package config
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dokku-go/dokku/pluginhook"
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        "config",
+		Description: "keeps the variables of apps",
+		Hooks: map[string]plug.Hook{
+			"config-get":        getHook,
+			"config-get-global": getGlobalHook,
+			"config-set":        setHook,
+		},
+		Commands: []plug.Command{
+			{Name: "config", Args: "[--shell] APP|--global", Help: "Display the variables of an application", Run: show, Aliases: []string{"config:show"}},
+			{Name: "config:get", Args: "APP|--global KEY", Help: "Display one variable of an application", Run: get},
+			{Name: "config:set", Args: "[--no-restart] APP|--global KEY1=VALUE1 [KEY2=VALUE2 ...]", Help: "Set variables of an application", Run: set},
+			{Name: "config:unset", Args: "[--no-restart] APP|--global KEY1 [KEY2 ...]", Help: "Unset variables of an application", Run: unset},
+			{Name: "config:keys", Args: "APP|--global", Help: "Display the names of an application's variables", Run: keys},
+			{Name: "config:export", Args: "APP|--global", Help: "Display the variables as lines for a shell", Run: export},
+			{Name: "config:set-norestart", Args: "APP KEY1=VALUE1 [KEY2=VALUE2 ...]", Run: noRestart(set)},
+			{Name: "config:unset-norestart", Args: "APP KEY1 [KEY2 ...]", Run: noRestart(unset)},
+		},
+	}
+}
+
+func noRestart(run plug.Hook) plug.Hook {
+	return func(ctx context.Context, c *plug.C) error {
+		c.Args = append([]string{"--no-restart"}, c.Args...)
+		return run(ctx, c)
+	}
+}
+
+// target is whose variables a command is about.
+type target struct {
+	app       app.App // Name is "" for the global ones
+	file      string
+	words     []string // what follows the app's name
+	noRestart bool
+	shell     bool
+}
+
+func parse(c *plug.C) (*target, error) {
+	t := &target{}
+	words := c.Args
+	for len(words) > 0 && strings.HasPrefix(words[0], "--") && words[0] != "--global" {
+		switch words[0] {
+		case "--no-restart":
+			t.noRestart = true
+		case "--shell":
+			t.shell = true
+		case "--merged", "--quoted":
+			return nil, c.Usage("cannot use option %q here", words[0])
+		default:
+			return nil, c.Usage("cannot use option %q: it is unknown", words[0])
+		}
+		words = words[1:]
+	}
+	if name := c.Getenv(settings.AppName); name != "" {
+		words = append([]string{name}, words...)
+	}
+	if len(words) == 0 {
+		return nil, c.Usage("You must specify an app name")
+	}
+	root := c.Settings().Root()
+	if words[0] == "--global" {
+		t.app.Root, t.file = root, filepath.Join(root, "ENV")
+		t.noRestart = true
+	} else {
+		a, err := app.Find(root, words[0])
+		if err != nil {
+			return nil, err
+		}
+		t.app, t.file = a, a.Path("ENV")
+	}
+	t.words = words[1:]
+	if n := len(t.words); n == 1 && t.words[0] == "--shell" {
+		t.shell, t.words = true, nil
+	}
+	return t, nil
+}
+
+func (t *target) name() string {
+	if t.app.Name == "" {
+		return "global"
+	}
+	return t.app.Name
+}
+
+func (t *target) read() (envfile.Vars, error) { return envfile.Read(t.file) }
+
+func readAll(c *plug.C) (*target, envfile.Vars, error) {
+	t, err := parse(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(t.words) > 0 {
+		return nil, nil, c.Usage("cannot use %q: too many words", t.words[0])
+	}
+	vars, err := t.read()
+	return t, vars, err
+}
+
+func show(_ context.Context, c *plug.C) error {
+	t, vars, err := readAll(c)
+	if err != nil {
+		return err
+	}
+	if len(vars) == 0 {
+		return fmt.Errorf("%s has no config vars", t.name())
+	}
+	if t.shell {
+		var pairs []string
+		for _, key := range slices.Sorted(maps.Keys(vars)) {
+			pairs = append(pairs, key+"="+envfile.Quote(vars[key]))
+		}
+		fmt.Fprintln(c.Stdout, strings.Join(pairs, " "))
+		return nil
+	}
+	fmt.Fprintf(c.Stdout, "=== %s config vars ===\n", t.name())
+	table(c, vars)
+	return nil
+}
+
+// table prints the variables with their values in one column, one blank after the longest name.
+func table(c *plug.C, vars envfile.Vars) {
+	width := 0
+	for key := range vars {
+		width = max(width, len(key)+1)
+	}
+	for _, key := range slices.Sorted(maps.Keys(vars)) {
+		fmt.Fprintf(c.Stdout, "%-*s %s\n", width, key+":", vars[key])
+	}
+}
+
+func keys(_ context.Context, c *plug.C) error {
+	_, vars, err := readAll(c)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(vars)) {
+		fmt.Fprintln(c.Stdout, key)
+	}
+	return nil
+}
+
+func export(_ context.Context, c *plug.C) error {
+	_, vars, err := readAll(c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.Stdout, envfile.Format(vars))
+	return nil
+}
+
+func get(_ context.Context, c *plug.C) error {
+	t, err := parse(c)
+	if err != nil {
+		return err
+	}
+	if len(t.words) != 1 {
+		return c.Usage("Must specify KEY.")
+	}
+	return printValue(c, t, t.words[0])
+}
+
+func printValue(c *plug.C, t *target, key string) error {
+	vars, err := t.read()
+	if err != nil {
+		return err
+	}
+	value, ok := vars[key]
+	if !ok {
+		return &pluginhook.ExitError{Path: c.Path, Code: 1}
+	}
+	fmt.Fprintln(c.Stdout, value)
+	return nil
+}
+
+func set(ctx context.Context, c *plug.C) error {
+	t, err := parse(c)
+	if err != nil {
+		return err
+	}
+	if len(t.words) == 0 {
+		return c.Usage("Must specify KEY and VALUE to set.")
+	}
+	for _, word := range t.words {
+		if !strings.Contains(word, "=") {
+			return c.Usage("cannot set %q: Must specify KEY and VALUE to set, as KEY=VALUE.", word)
+		}
+	}
+	return t.set(ctx, c)
+}
+
+// set gives the variables of t.words, KEY=VALUE each, their values.
+func (t *target) set(ctx context.Context, c *plug.C) error {
+	given := envfile.Vars{}
+	for _, word := range t.words {
+		key, value, _ := strings.Cut(word, "=")
+		if err := checkPair(key, value); err != nil {
+			return err
+		}
+		given[key] = value
+	}
+	return t.change(ctx, c, "set", given, func(vars envfile.Vars) bool {
+		changed := false
+		for key, value := range given {
+			if old, ok := vars[key]; !ok || old != value {
+				vars[key], changed = value, true
+			}
+		}
+		return changed
+	})
+}
+
+func checkPair(key, value string) error {
+	if !envfile.ValidKey(key) {
+		return fmt.Errorf("cannot set %q: a name is a letter or underscore, then letters, digits and underscores", key)
+	}
+	return envfile.CheckValue(key, value)
+}
+
+func unset(ctx context.Context, c *plug.C) error {
+	t, err := parse(c)
+	if err != nil {
+		return err
+	}
+	if len(t.words) == 0 {
+		return c.Usage("Must specify KEY to unset.")
+	}
+	for _, key := range t.words {
+		if !envfile.ValidKey(key) {
+			return fmt.Errorf("cannot unset %q: a name is a letter or underscore, then letters, digits and underscores", key)
+		}
+	}
+	return t.change(ctx, c, "unset", nil, func(vars envfile.Vars) bool {
+		changed := false
+		for _, key := range t.words {
+			if _, ok := vars[key]; ok {
+				delete(vars, key)
+				changed = true
+			}
+		}
+		return changed
+	})
+}
+
+// change edits the variables, tells the plugins, and restarts the app once, if it runs and something changed.
+func (t *target) change(ctx context.Context, c *plug.C, action string, given envfile.Vars, edit func(envfile.Vars) bool) error {
+	changed, err := t.edit(ctx, edit)
+	if err != nil {
+		return err
+	}
+	verb := map[string]string{"set": "Setting config vars", "unset": "Unsetting " + strings.Join(t.words, " ")}[action]
+	restart := changed && !t.noRestart && t.app.State("CONTAINER") != ""
+	if restart {
+		verb += " and restarting " + t.name()
+	} else if action == "set" {
+		verb += " for " + t.name()
+	}
+	c.Info1("%s", verb)
+	table(c, given)
+	if !changed {
+		c.Verbose("Nothing changed")
+		return nil
+	}
+	if t.app.Name == "" {
+		return nil
+	}
+	args := append([]string{t.app.Name, action}, t.words...)
+	if err := c.Trigger(ctx, "post-config-update", args...); err != nil {
+		return err
+	}
+	if !restart {
+		return nil
+	}
+	if err := deploy.Restart(ctx, c, t.app); err != nil {
+		return fmt.Errorf("the variables are kept, but the app still runs with the old ones: %w", err)
+	}
+	c.Info1("Deploy complete!")
+	return nil
+}
+
+// edit reads, changes and writes the file under a lock of its own, so that two commands do not undo each other; the
+// app's lock would make them wait for a whole deploy.
+func (t *target) edit(ctx context.Context, edit func(envfile.Vars) bool) (changed bool, err error) {
+	unlock, err := app.LockPath(ctx, filepath.Join(filepath.Dir(t.file), ".env.lock"))
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	vars, err := t.read()
+	if err != nil {
+		return false, err
+	}
+	if !edit(vars) {
+		return false, nil
+	}
+	return true, envfile.Write(t.file, vars)
+}
+
+func getHook(_ context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	return printValue(c, &target{app: a, file: a.Path("ENV")}, c.Arg(1))
+}
+
+func getGlobalHook(_ context.Context, c *plug.C) error {
+	root := c.Settings().Root()
+	return printValue(c, &target{file: filepath.Join(root, "ENV")}, c.Arg(0))
+}
+
+func setHook(ctx context.Context, c *plug.C) error {
+	args := c.Args
+	t := &target{}
+	if len(args) > 0 && args[0] == "--no-restart" {
+		t.noRestart, args = true, args[1:]
+	}
+	c.Args = args
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	t.app, t.file, t.words = a, a.Path("ENV"), args[1:]
+	return t.set(ctx, c)
+}

@@ -1,0 +1,245 @@
+// Package git is the plugin behind `git push`: it serves the repositories, decides what a push means, and hands the
+// pushed tree to the build (toolchain-2014, section 8).
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// defaultBranch deploys when nothing else is set and nothing was pushed before.
+const defaultBranch = "master"
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        "git",
+		Description: "receives pushes",
+		Hooks: map[string]plug.Hook{
+			"post-create":       func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) },
+			"post-delete":       func(_ context.Context, c *plug.C) error { return property.Destroy(c.Settings(), "git", c.Arg(0)) },
+			"receive-app":       receiveApp,
+			"git-deploy-branch": deployBranchHook,
+			"git-revision":      revision,
+		},
+		Commands: []plug.Command{
+			{Name: "git-receive-pack", Args: "APP", Run: receivePack},
+			{Name: "git-upload-pack", Args: "APP", Run: upload},
+			{Name: "git-upload-archive", Args: "APP", Run: upload},
+			{Name: "git-hook", Args: "APP", Run: hook},
+			{Name: "git-build", Args: "APP REV", Run: build},
+			{Name: "git:set", Args: "APP deploy-branch [BRANCH]", Help: "Set the branch that deploys", Run: set},
+			{Name: "git:initialize", Args: "APP", Help: "Make the app's repository", Run: func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) }},
+		},
+	}
+}
+
+func withApp(ctx context.Context, c *plug.C, f func(context.Context, *plug.C, app.App) error) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	return f(ctx, c, a)
+}
+
+// env is the environment of a git program: ours without git's own variables, which belong to another repository.
+func env(c *plug.C) []string {
+	out := make([]string, 0, len(c.Env))
+	for _, kv := range c.Env {
+		if !strings.HasPrefix(kv, "GIT_") || strings.HasPrefix(kv, "GIT_PROTOCOL=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// preReceive is the hook in every repository; old tools look for its call of git-hook.
+func preReceive(c *plug.C, a app.App) string {
+	return fmt.Sprintf("#!/bin/sh\nDOKKU_ROOT=%s\nexport DOKKU_ROOT\nexec dokku git-hook %s\n", quote(c.Settings().Root()), a.Name)
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// initialise makes the repository when APP/refs is missing; the directory may be there before (section 6).
+func initialise(ctx context.Context, c *plug.C, a app.App) error {
+	if _, err := os.Stat(a.Path("refs")); err != nil {
+		_, err := proc.Output(ctx, proc.Cmd{Env: env(c), Dir: a.Dir(),
+			Args: []string{"git", "init", "--quiet", "--bare", "--template=", "--initial-branch=" + defaultBranch, a.Dir()}})
+		if err != nil {
+			return fmt.Errorf("cannot make the repository of %q: %w", a.Name, err)
+		}
+	}
+	if err := os.MkdirAll(a.Path("hooks"), 0o755); err != nil {
+		return err
+	}
+	_, err := plug.WriteFile(a.Path("hooks/pre-receive"), preReceive(c, a), 0o755)
+	return err
+}
+
+// appName reads the repository's name as git clients send it: 'app', /app and app.git mean app.
+func appName(c *plug.C) (string, error) {
+	if len(c.Args) != 1 {
+		return "", c.Usage("cannot serve a repository: name one app")
+	}
+	name := strings.Trim(c.Args[0], "'")
+	name = strings.TrimPrefix(name, c.Settings().Root()+"/")
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "/"), "/")
+	name = strings.TrimPrefix(name, "~/")
+	return strings.TrimSuffix(name, ".git"), nil
+}
+
+// receivePack serves a push; the app is made by the push itself.
+func receivePack(ctx context.Context, c *plug.C) error {
+	name, err := appName(c)
+	if err != nil {
+		return err
+	}
+	a := app.App{Name: name, Root: c.Settings().Root()}
+	// stdout belongs to git's protocol: what plugins say here goes to the user by stderr.
+	if err := c.WithOutput(c.Stderr, c.Stderr).Trigger(ctx, "app-maybe-create", name); err != nil {
+		return err
+	}
+	if err := initialise(ctx, c, a); err != nil {
+		return err
+	}
+	fd, err := a.OpenLockFile()
+	if err != nil {
+		return err
+	}
+	git, err := proc.LookPath(c.Env, "git")
+	if err != nil {
+		return err
+	}
+	argv := []string{"git", "-c", "gc.autoDetach=false", "receive-pack", a.Dir()}
+	// From here on git is this process: it keeps the lock file open until the ref has moved.
+	err = syscall.Exec(git, argv, settings.Set(env(c), app.LockFDEnv, strconv.Itoa(fd)))
+	return fmt.Errorf("cannot run git: %w", err)
+}
+
+// upload serves clone, fetch, pull and git archive.
+func upload(ctx context.Context, c *plug.C) error {
+	name, err := appName(c)
+	if err != nil {
+		return err
+	}
+	a, err := app.Find(c.Settings().Root(), name)
+	if err != nil {
+		return err
+	}
+	quiet := c.WithOutput(c.Stderr, c.Stderr)
+	if err := quiet.Trigger(ctx, "git-pre-pull", a.Name); err != nil {
+		return err
+	}
+	verb := "upload-pack"
+	if c.Verb() == "git-upload-archive" {
+		verb = "upload-archive"
+	}
+	err = proc.Run(ctx, proc.Cmd{Args: []string{"git", verb, a.Dir()}, Env: env(c), Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr})
+	if err != nil {
+		return fmt.Errorf("cannot serve %q: %w", a.Name, err)
+	}
+	return quiet.Trigger(ctx, "git-post-pull", a.Name)
+}
+
+// configuredBranch returns the branch that deploys, "" when none was set and nothing was deployed yet.
+func configuredBranch(c *plug.C, a app.App) string {
+	return property.Get(c.Settings(), "git", a.Name, "deploy-branch")
+}
+
+func deployBranchHook(_ context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	branch := configuredBranch(c, a)
+	if branch == "" {
+		branch = defaultBranch
+	}
+	fmt.Fprintln(c.Stdout, branch)
+	return nil
+}
+
+// setBranch makes branch the one that deploys and that a clone checks out.
+func setBranch(c *plug.C, a app.App, branch string) error {
+	if err := property.Set(c.Settings(), "git", a.Name, "deploy-branch", branch); err != nil {
+		return err
+	}
+	// Not by `git symbolic-ref`: git refuses that while a push is in quarantine.
+	return record.WriteLine(a.Path("HEAD"), "ref: refs/heads/"+branch)
+}
+
+func set(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	if c.Arg(1) != "deploy-branch" || len(c.Args) > 3 {
+		return c.Usage("cannot set %q: the properties are deploy-branch", c.Arg(1))
+	}
+	branch := c.Arg(2)
+	if branch == "" {
+		return property.Set(c.Settings(), "git", a.Name, "deploy-branch", "")
+	}
+	if _, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "check-ref-format", "--branch", branch}, Env: env(c), Dir: "/"}); err != nil {
+		return fmt.Errorf("cannot use %q as a branch: git takes no such name", branch)
+	}
+	return setBranch(c, a, branch)
+}
+
+func revision(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	rev, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "rev-parse", "--verify", "--quiet", "HEAD"}, Env: append(env(c), "GIT_DIR="+a.Dir())})
+	fmt.Fprint(c.Stdout, rev)
+	return err
+}
+
+// build deploys a revision that the repository has.
+func build(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	if len(c.Args) != 2 {
+		return c.Usage("cannot build %q: give the revision", a.Name)
+	}
+	return c.Lock(ctx, a, func(c *plug.C) error { return c.Trigger(ctx, "receive-app", a.Name, c.Args[1]) })
+}
+
+// receiveApp exports the revision and deploys it.
+func receiveApp(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	rev := c.Arg(1)
+	if rev == "" {
+		return nil // the source is not in the repository
+	}
+	tmp, err := os.MkdirTemp("", "dokku-"+a.Name+"-")
+	if err != nil {
+		return fmt.Errorf("cannot make a work directory: %w", err)
+	}
+	dir := filepath.Join(tmp, "src")
+	err = export(ctx, c, a, rev, dir)
+	if err == nil {
+		err = deploy.FromDirectory(ctx, c, a, dir, rev)
+	}
+	return errors.Join(err, os.RemoveAll(tmp))
+}

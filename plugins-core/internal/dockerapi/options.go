@@ -1,0 +1,91 @@
+package dockerapi
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+)
+
+// CreateWithOptions makes a container. options are words of `docker run` that plugins gave; only docker's own command
+// knows all of them, so where there are any it makes the container.
+func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []string) (string, error) {
+	if len(options) == 0 {
+		return e.Create(ctx, s)
+	}
+	args := []string{"docker", "container", "create"}
+	add := func(flag, value string) { args = append(args, flag, value) }
+	labels := e.Labels(s.App, s.Kind)
+	maps.Copy(labels, s.Labels)
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		add("--label", key+"="+labels[key])
+	}
+	if s.Name != "" {
+		add("--name", s.Name)
+	}
+	if s.WorkDir != "" {
+		add("--workdir", s.WorkDir)
+	}
+	if p := s.Publish; p != nil {
+		host := ""
+		if p.HostPort > 0 {
+			host = strconv.Itoa(p.HostPort)
+		}
+		add("--publish", fmt.Sprintf("%s:%s:%d/tcp", p.HostIP, host, p.ContainerPort))
+	}
+	// Values go by docker's environment: they may be secret, and a command line is for all to see.
+	env = slices.Clone(env)
+	for _, kv := range s.Env {
+		key, value, _ := strings.Cut(kv, "=")
+		if steersDocker(key) {
+			add("--env", kv)
+			continue
+		}
+		env = append(env, key+"="+value)
+		add("--env", key)
+	}
+	if s.TTY {
+		args = append(args, "--tty")
+	}
+	if s.OpenStdin {
+		args = append(args, "--interactive")
+	}
+	cmd := s.Cmd
+	if len(s.Entrypoint) > 0 {
+		add("--entrypoint", s.Entrypoint[0])
+		cmd = append(slices.Clone(s.Entrypoint[1:]), cmd...)
+	}
+	args = append(args, options...)
+	args = append(args, s.Image)
+	args = append(args, cmd...)
+	out, err := proc.Output(ctx, proc.Cmd{Args: args, Env: env})
+	if err != nil {
+		return "", fmt.Errorf("cannot create a container with the options %q of the plugins: %w", strings.Join(options, " "), err)
+	}
+	return strings.TrimSpace(out), nil
+}
+
+// steersDocker tells whether docker's own command, or the loader, would heed an app's variable of that name.
+func steersDocker(key string) bool {
+	switch key {
+	case "PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy":
+		return true
+	}
+	return strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "LD_") || strings.HasPrefix(key, "GO")
+}
+
+// SetRestartLimit has the engine start a container again when it fails, up to limit times; 0 means never.
+func (e *Engine) SetRestartLimit(ctx context.Context, id string, limit int) error {
+	policy := container.RestartPolicy{Name: container.RestartPolicyDisabled}
+	if limit > 0 {
+		policy = container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: limit}
+	}
+	_, err := e.cli.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: policy})
+	return explain("set the restart policy of container "+short(id), err)
+}

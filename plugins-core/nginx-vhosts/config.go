@@ -1,0 +1,136 @@
+package nginxvhosts
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// groups are the two upstreams of an app, each a list of addresses. Which one answers is told by the switch file:
+// there is one while green does.
+type groups struct {
+	Blue  []string `json:"blue"`
+	Green []string `json:"green"`
+}
+
+// greenSuffix makes the name of the second upstream; no app's name has an underscore.
+const greenSuffix = "_green"
+
+// text is the app's nginx.conf. Plugins edit it line by line: `upstream NAME {`, `server_name ...;`, `proxy_pass ...;`
+// and the X-Forwarded lines stand on lines of their own (plugin-contract, section 5).
+func (s *site) text(g groups, names []string, cert *pair) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	for _, u := range []struct {
+		name      string
+		addresses []string
+	}{{s.app.Name, g.Blue}, {s.app.Name + greenSuffix, g.Green}} {
+		p("upstream %s {", u.name)
+		for _, address := range u.addresses {
+			p("  server %s;", address)
+		}
+		p("}")
+		p("")
+	}
+	if cert != nil {
+		p("server {")
+		s.listen(p, s.s.Get(settings.NginxPort, "80"), "")
+		p("  server_name %s;", strings.Join(names, " "))
+		p("  return 301 https://$host%s$request_uri;", portSuffix(s.s.Get(settings.NginxTLSPort, "443"), "443"))
+		p("}")
+		p("")
+	}
+	p("server {")
+	if cert == nil {
+		s.listen(p, s.s.Get(settings.NginxPort, "80"), "")
+	} else {
+		s.listen(p, s.s.Get(settings.NginxTLSPort, "443"), " ssl http2")
+	}
+	p("  server_name %s;", strings.Join(names, " "))
+	if cert != nil {
+		p("")
+		p("  ssl_certificate %s;", cert.crt)
+		p("  ssl_certificate_key %s;", cert.key)
+		p("  keepalive_timeout 70;")
+	}
+	p("")
+	p("  # Which upstream answers is decided by a file, so that a deploy switches all workers at one moment.")
+	p("  set $dokku_upstream %s;", s.app.Name)
+	p("  if (-f %s) {", s.switchFile())
+	p("    set $dokku_upstream %s%s;", s.app.Name, greenSuffix)
+	p("  }")
+	p("")
+	p("  location / {")
+	p("    proxy_pass http://$dokku_upstream;")
+	p("    proxy_http_version 1.1;")
+	p("    proxy_set_header Upgrade $http_upgrade;")
+	p("    proxy_set_header Connection $dokku_connection;")
+	p("    proxy_set_header Host $http_host;")
+	p("    proxy_set_header X-Forwarded-Proto $scheme;")
+	p("    proxy_set_header X-Forwarded-For $remote_addr;")
+	p("    proxy_set_header X-Forwarded-Port $server_port;")
+	p("    proxy_set_header X-Request-Start $msec;")
+	p("  }")
+	p("  include %s/*.conf;", s.app.Path("nginx.conf.d"))
+	p("}")
+	return b.String()
+}
+
+func (s *site) listen(p func(string, ...any), port, options string) {
+	if hasIPv6() {
+		p("  listen [::]:%s%s;", port, options)
+	}
+	p("  listen %s%s;", port, options)
+}
+
+// hasIPv6 tells whether the kernel has addresses of that family: nginx does not start with one it cannot listen on.
+func hasIPv6() bool {
+	_, err := os.Stat("/proc/net/if_inet6")
+	return err == nil
+}
+
+func portSuffix(port, usual string) string {
+	if port == usual {
+		return ""
+	}
+	return ":" + port
+}
+
+// switchFile lies where nginx' workers, who are another user, may look.
+func (s *site) switchFile() string {
+	return filepath.Join(s.s.Data(pluginName), "green", s.app.Name)
+}
+
+// addresses lists where the app's web processes listen, from its state files.
+func (s *site) addresses() []string {
+	files, _ := filepath.Glob(s.app.Path("PORT.web.*")) // the pattern is good, so there is no error
+	var out []string
+	for _, file := range files {
+		if port := s.app.State(filepath.Base(file)); port != "" {
+			out = append(out, net.JoinHostPort("127.0.0.1", port))
+		}
+	}
+	return out
+}
+
+// httpConfig is the part that all apps share, inside nginx' http block.
+func httpConfig(s settings.Settings) string {
+	return fmt.Sprintf(`include %s/*/nginx.conf;
+
+map $http_upgrade $dokku_connection {
+  default upgrade;
+  ''      close;
+}
+
+server_names_hash_bucket_size 512;
+server_names_hash_max_size 8192;
+
+ssl_session_cache shared:dokku:10m;
+ssl_session_timeout 10m;
+ssl_protocols TLSv1.2 TLSv1.3;
+`, s.Root())
+}

@@ -1,0 +1,229 @@
+// Package nginxvhosts is the plugin nginx-vhosts: it gives apps host names and has nginx serve them (toolchain-2014,
+// section 7).
+//
+// An app's nginx.conf has two upstreams, and a file decides at each request which of them answers. A deploy fills the
+// one that is idle and then makes or removes the file: that is one moment for all of nginx' workers, so clients see
+// the old version until then and the new one from then on. nginx has to reload only when the text of its configuration
+// has changed; as the scheduler gives an app its ports in turn, most deploys need none, and no kept-alive connection
+// is closed.
+package nginxvhosts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+const pluginName = "nginx-vhosts"
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        pluginName,
+		Description: "has nginx serve apps by host name",
+		Hooks: map[string]plug.Hook{
+			"core-post-deploy":      withSite((*site).build),
+			"proxy-build-config":    withSite((*site).build),
+			"proxy-clear-config":    withSite((*site).clear),
+			"domains-urls":          withSite((*site).printURLs),
+			"domains-list":          withSite((*site).printNames),
+			"domains-vhost-enabled": withSite((*site).printEnabled),
+			"install":               install,
+		},
+		Commands: []plug.Command{
+			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: withSite((*site).build)},
+			{Name: "nginx:show-config", Args: "APP", Help: "Show an application's nginx configuration", Run: withSite((*site).show)},
+			{Name: "nginx:http-config", Run: func(_ context.Context, c *plug.C) error { fmt.Fprint(c.Stdout, httpConfig(c.Settings())); return nil }},
+		},
+	}
+}
+
+// site is what nginx serves for one app.
+type site struct {
+	c   *plug.C
+	s   settings.Settings
+	app app.App
+}
+
+func withSite(f func(s *site, ctx context.Context) error) plug.Hook {
+	return func(ctx context.Context, c *plug.C) error {
+		a, err := c.App(0)
+		if err != nil {
+			return err
+		}
+		return f(&site{c: c, s: c.Settings(), app: a}, ctx)
+	}
+}
+
+func (s *site) conf() string { return s.app.Path("nginx.conf") }
+
+// names returns the host names of the app; none when host names are off (section 7.1).
+func (s *site) names() ([]string, error) {
+	vars, err := s.app.MergedEnv()
+	if err != nil {
+		return nil, err
+	}
+	if v := vars["NO_VHOST"]; v != "" && v != "0" {
+		return nil, nil
+	}
+	if own, err := os.ReadFile(s.app.Path("VHOST")); err == nil {
+		names := strings.Fields(string(own))
+		for _, name := range names {
+			if !validHost(name) {
+				return nil, fmt.Errorf("cannot serve %q: %q in its VHOST file is no host name", s.app.Name, name)
+			}
+		}
+		return names, nil
+	}
+	vhost, err := globalName(s.app.Root, "VHOST")
+	if err != nil || vhost == "" {
+		return nil, err
+	}
+	if name := defaultName(s.app.Name, vhost); name != "" {
+		return []string{name}, nil
+	}
+	return nil, nil
+}
+
+// globalName reads the host name in the file VHOST or HOSTNAME of the root directory; "" when there is none.
+func globalName(root, file string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(root, file))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSpace(string(data))
+	if name != "" && !validHost(name) {
+		return "", fmt.Errorf("cannot use %q in %s: it is no host name", name, filepath.Join(root, file))
+	}
+	return name, nil
+}
+
+func (s *site) printURLs(_ context.Context) error {
+	urls, err := s.urls()
+	for _, url := range urls {
+		fmt.Fprintln(s.c.Stdout, url)
+	}
+	return err
+}
+
+// urls returns where the app answers: by host name through nginx, else at the host's name and the container's port.
+func (s *site) urls() ([]string, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return s.portURL()
+	}
+	cert, err := s.certificate(names)
+	if err != nil {
+		return nil, err
+	}
+	scheme, port, usual := "http", s.s.Get(settings.NginxPort, "80"), "80"
+	if cert != nil {
+		scheme, port, usual = "https", s.s.Get(settings.NginxTLSPort, "443"), "443"
+	}
+	if port = ":" + port; port == ":"+usual {
+		port = ""
+	}
+	urls := make([]string, len(names))
+	for i, name := range names {
+		urls[i] = scheme + "://" + name + port
+	}
+	return urls, nil
+}
+
+func (s *site) portURL() ([]string, error) {
+	port := s.app.State("PORT")
+	if port == "" {
+		return nil, nil
+	}
+	host, err := globalName(s.app.Root, "HOSTNAME")
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		if host, err = os.Hostname(); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"http://" + host + ":" + port}, nil
+}
+
+func (s *site) printNames(_ context.Context) error {
+	names, err := s.names()
+	for _, name := range names {
+		fmt.Fprintln(s.c.Stdout, name)
+	}
+	return err
+}
+
+func (s *site) printEnabled(_ context.Context) error {
+	names, err := s.names()
+	fmt.Fprintln(s.c.Stdout, len(names) > 0)
+	return err
+}
+
+func (s *site) show(_ context.Context) error {
+	text, err := os.ReadFile(s.conf())
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot show the configuration of %q: nginx does not serve it", s.app.Name)
+	}
+	if err == nil {
+		_, err = s.c.Stdout.Write(text)
+	}
+	return err
+}
+
+// claim makes the names the app's: two apps never serve one name. A claim of an app that is gone counts for nothing.
+func (s *site) claim(names []string) error {
+	dir := filepath.Join(s.s.Data(pluginName), "names")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range names {
+		file := filepath.Join(dir, strings.ToLower(name))
+		data, err := os.ReadFile(file)
+		owner := strings.TrimSpace(string(data))
+		switch {
+		case err == nil && owner == s.app.Name:
+			continue
+		case err == nil && s.serves(owner, name):
+			return fmt.Errorf("cannot serve %q as %s: app %q has that name", s.app.Name, name, owner)
+		case err != nil && !errors.Is(err, os.ErrNotExist):
+			return err
+		}
+		if err := record.WriteLine(file, s.app.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *site) serves(owner, name string) bool {
+	other, err := app.Find(s.app.Root, owner)
+	if err != nil {
+		return false
+	}
+	names, err := (&site{c: s.c, s: s.s, app: other}).names()
+	if err != nil {
+		return true
+	}
+	for _, n := range names {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}

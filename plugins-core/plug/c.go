@@ -1,0 +1,144 @@
+package plug
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dokku-go/dokku/pluginhook"
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// C is a call of a core hook or verb, with its settings, its output and the hooks it may trigger.
+type C struct {
+	*pluginhook.Call
+	verb *Command
+}
+
+// Settings reads the settings of the call.
+func (c *C) Settings() settings.Settings { return settings.Settings{Env: c.Env} }
+
+// Getenv returns a variable of the call's environment.
+func (c *C) Getenv(key string) string { v, _ := settings.Lookup(c.Env, key); return v }
+
+// Arg returns argument i, or "".
+func (c *C) Arg(i int) string {
+	if i < len(c.Args) {
+		return c.Args[i]
+	}
+	return ""
+}
+
+// Usage is the error for wrong words: the usage line of the verb, with what is missing or wrong before it.
+func (c *C) Usage(format string, args ...any) error {
+	return &UsageError{Text: fmt.Sprintf(format, args...) + "\nUsage: dokku " + strings.TrimSpace(c.verb.Name+" "+c.verb.Args)}
+}
+
+// App returns the app that the call's argument i names; it must exist.
+func (c *C) App(i int) (app.App, error) {
+	name := c.Arg(i)
+	if name == "" && i == 0 {
+		name = c.Settings().Get(settings.AppName, "")
+	}
+	if name == "" {
+		if c.verb == nil {
+			return app.App{}, &UsageError{Text: fmt.Sprintf("cannot run hook %q: give it the app's name", c.Hook)}
+		}
+		return app.App{}, c.Usage("cannot run %s: name the app", c.verb.Name)
+	}
+	return app.Find(c.Settings().Root(), name)
+}
+
+// Info1 prints a headline: "-----> ".
+func (c *C) Info1(format string, args ...any) {
+	fmt.Fprintf(c.Stdout, "-----> "+format+"\n", args...)
+}
+
+// Info2 prints a headline of the second kind: "=====> ".
+func (c *C) Info2(format string, args ...any) {
+	fmt.Fprintf(c.Stdout, "=====> "+format+"\n", args...)
+}
+
+// Verbose prints an indented line.
+func (c *C) Verbose(format string, args ...any) {
+	fmt.Fprintf(c.Stdout, "       "+format+"\n", args...)
+}
+
+// Warn prints a warning on stderr.
+func (c *C) Warn(format string, args ...any) {
+	fmt.Fprintf(c.Stderr, " !     "+format+"\n", args...)
+}
+
+// Trigger runs a hook of all plugins, each writing straight to our stdout, with nothing on stdin.
+func (c *C) Trigger(ctx context.Context, hook string, args ...string) error {
+	return c.Runner.Broadcast(ctx, nil, c.Stdout, c.Stderr, hook, args...)
+}
+
+// Query runs a hook of all plugins and returns what they print, without the last line's end.
+func (c *C) Query(ctx context.Context, hook string, args ...string) (string, error) {
+	var out bytes.Buffer
+	err := c.Runner.Broadcast(ctx, nil, &out, c.Stderr, hook, args...)
+	return strings.TrimRight(out.String(), "\n"), err
+}
+
+// FirstLine is Query for a question to which the first plugin's answer counts.
+func (c *C) FirstLine(ctx context.Context, hook string, args ...string) (string, error) {
+	out, err := c.Query(ctx, hook, args...)
+	line, _, _ := strings.Cut(out, "\n")
+	return strings.TrimSpace(line), err
+}
+
+// Filter runs a hook as a pipeline of filters and returns what the last of them prints; with no plugin that has the
+// hook, the result is empty.
+func (c *C) Filter(ctx context.Context, stdin, hook string, args ...string) (string, error) {
+	var out bytes.Buffer
+	err := c.Runner.Trigger(ctx, strings.NewReader(stdin), &out, c.Stderr, hook, args...)
+	return out.String(), err
+}
+
+// Implemented tells whether any plugin has the hook.
+func (c *C) Implemented(hook string) (bool, error) {
+	hooks, err := pluginhook.Find(c.Runner.Path, hook)
+	return len(hooks) > 0, err
+}
+
+// With returns a call like c whose hooks see the variable key.
+func (c *C) With(key, value string) *C {
+	call := *c.Call
+	call.Env = settings.Set(c.Env, key, value)
+	runner := *c.Runner
+	runner.Env = call.Env
+	call.Runner = &runner
+	return &C{Call: &call, verb: c.verb}
+}
+
+// WithOutput returns a call like c that writes elsewhere.
+func (c *C) WithOutput(stdout, stderr io.Writer) *C {
+	call := *c.Call
+	call.Stdout, call.Stderr = stdout, stderr
+	return &C{Call: &call, verb: c.verb}
+}
+
+// Lock takes the lock of a for what f does; the hooks that f triggers know that it is held. Somebody who has to wait
+// is told so.
+func (c *C) Lock(ctx context.Context, a app.App, f func(c *C) error) error {
+	lock, err := a.Lock(ctx, c.Getenv, func() {
+		c.Info1("%s is currently being deployed or locked. Waiting...", a.Name)
+	})
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	return f(c.With(app.LockTokenEnv, lock.Token()))
+}
+
+// Verb is the name of the verb that runs, "" in a hook.
+func (c *C) Verb() string {
+	if c.verb == nil {
+		return ""
+	}
+	return c.verb.Name
+}

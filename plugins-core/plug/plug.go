@@ -1,0 +1,161 @@
+// Package plug is what a core plugin is made of: a name, hooks written in Go, and verbs.
+//
+// A verb is one row of a table; the plugin's `commands` hook and its lines of `dokku help` are derived from it. A hook
+// is a [pluginhook.Func]. Both get a [C], which is the call with what core code needs around it.
+package plug
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/dokku-go/dokku/pluginhook"
+)
+
+// NotMine is the status with which a plugin's `commands` says that a verb is not its own.
+const NotMine = 10
+
+// Plugin is one core plugin.
+type Plugin struct {
+	Name        string // its directory
+	Description string
+	Hooks       map[string]Hook
+	Commands    []Command
+}
+
+// Hook is a hook written in Go.
+type Hook func(ctx context.Context, c *C) error
+
+// Command is one verb.
+type Command struct {
+	Name    string
+	Args    string // as shown by help
+	Help    string // "": hidden
+	Root    bool   // runs as root, not as the system user
+	Aliases []string
+	Run     Hook
+}
+
+// Stub is the text of the file that stands for a hook written in Go: any runner can execute it.
+func Stub(plugin string) string { return "#!/usr/bin/env -S dokku core-hook " + plugin + "\n" }
+
+// Func returns the hook of that name, or nil.
+func (p *Plugin) Func(hook string) pluginhook.Func {
+	if hook == "commands" && len(p.Commands) > 0 {
+		return func(ctx context.Context, call *pluginhook.Call) error { return p.dispatch(ctx, &C{Call: call}) }
+	}
+	fn := p.Hooks[hook]
+	if fn == nil {
+		return nil
+	}
+	return func(ctx context.Context, call *pluginhook.Call) error { return fn(ctx, &C{Call: call}) }
+}
+
+// HookNames lists the plugin's hooks in order.
+func (p *Plugin) HookNames() []string {
+	names := make([]string, 0, len(p.Hooks)+1)
+	for name := range p.Hooks {
+		names = append(names, name)
+	}
+	if len(p.Commands) > 0 {
+		names = append(names, "commands")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Command returns the verb of that name, or nil.
+func (p *Plugin) Command(verb string) *Command {
+	for i := range p.Commands {
+		if c := &p.Commands[i]; c.Name == verb || slices.Contains(c.Aliases, verb) {
+			return c
+		}
+	}
+	return nil
+}
+
+// dispatch is the `commands` hook: the first argument is the verb.
+func (p *Plugin) dispatch(ctx context.Context, c *C) error {
+	if len(c.Args) == 0 {
+		return &pluginhook.ExitError{Path: c.Path, Code: NotMine}
+	}
+	verb := c.Args[0]
+	if verb == "help" {
+		return p.help(c)
+	}
+	if name, ok := strings.CutSuffix(verb, ":help"); ok && name == p.Name {
+		return p.help(c)
+	}
+	cmd := p.Command(verb)
+	if cmd == nil {
+		return &pluginhook.ExitError{Path: c.Path, Code: NotMine}
+	}
+	call := *c.Call
+	call.Args = c.Args[1:]
+	if len(call.Args) == 1 && (call.Args[0] == "--help" || call.Args[0] == "-h") && cmd.Help != "" {
+		fmt.Fprint(c.Stdout, HelpLine(*cmd))
+		return nil
+	}
+	return cmd.Run(ctx, &C{Call: &call, verb: cmd})
+}
+
+// help copies the lines of the plugins before and adds its own, as every `commands help` does.
+func (p *Plugin) help(c *C) error {
+	if c.Stdin != nil {
+		if _, err := io.Copy(c.Stdout, c.Stdin); err != nil {
+			return err
+		}
+	}
+	for _, cmd := range p.Commands {
+		if cmd.Help != "" {
+			fmt.Fprint(c.Stdout, HelpLine(cmd))
+		}
+	}
+	return nil
+}
+
+// HelpLine is the verb's line of help: four blanks, the verb with its arguments in a field of 48, the text.
+func HelpLine(cmd Command) string {
+	return fmt.Sprintf("    %-47s %s\n", strings.TrimSpace(cmd.Name+" "+cmd.Args), cmd.Help)
+}
+
+// UsageError says that the words of a command are wrong; its status is 2.
+type UsageError struct{ Text string }
+
+func (e *UsageError) Error() string { return e.Text }
+
+// Finish turns the error of a Go hook into a status, and says on stderr what there is to say: the one place that
+// prints the errors of core plugins. Statuses of other hooks pass through in silence, their runner has named them.
+func Finish(call *pluginhook.Call, err error) error {
+	if err == nil {
+		return nil
+	}
+	var exit *pluginhook.ExitError
+	var told *toldError
+	switch {
+	case errors.As(err, &told):
+		return told.exit
+	case errors.As(err, &exit) && exit.Path == call.Path:
+		return exit
+	}
+	code := 1
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		code = 2
+	} else if exit != nil {
+		code = exit.Code
+	}
+	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
+		fmt.Fprintf(call.Stderr, " !     %s\n", line)
+	}
+	return &toldError{exit: &pluginhook.ExitError{Path: call.Path, Code: code, Err: err}}
+}
+
+// toldError is an error whose text the user has seen: the hooks around it pass on the status only.
+type toldError struct{ exit *pluginhook.ExitError }
+
+func (e *toldError) Error() string { return e.exit.Error() }
+func (e *toldError) Unwrap() error { return e.exit }

@@ -1,0 +1,98 @@
+// Package plugin is the plugin that shows and installs plugins.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        "plugin",
+		Description: "shows and installs plugins",
+		Commands: []plug.Command{
+			{Name: "plugins", Help: "Print active plugins", Run: list},
+			{Name: "plugins-install", Help: "Install active plugins", Root: true, Run: install},
+			{Name: "plugins-install-dependencies", Help: "Install what active plugins depend on", Root: true, Run: dependencies},
+		},
+	}
+}
+
+// dirs returns the directories of the active plugins in the order in which they run.
+func dirs(path string) ([]string, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the plugins: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || name == "available" || name == "enabled" {
+			continue
+		}
+		dir := filepath.Join(path, name)
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			out = append(out, dir)
+		}
+	}
+	return out, nil
+}
+
+func list(_ context.Context, c *plug.C) error {
+	plugins, err := dirs(c.Settings().PluginPath())
+	for _, dir := range plugins {
+		fmt.Fprintln(c.Stdout, dir+"/")
+	}
+	return err
+}
+
+func needRoot(c *plug.C) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("cannot run %s: it has to run as root", c.Verb())
+	}
+	return nil
+}
+
+// install runs every plugin's install hook, after linking plugins that were put into enabled by hand or by a tool.
+func install(ctx context.Context, c *plug.C) error {
+	if err := needRoot(c); err != nil {
+		return err
+	}
+	if err := adopt(c.Settings().PluginPath()); err != nil {
+		return err
+	}
+	return c.Trigger(ctx, "install")
+}
+
+func dependencies(ctx context.Context, c *plug.C) error {
+	if err := needRoot(c); err != nil {
+		return err
+	}
+	return c.Trigger(ctx, "dependencies")
+}
+
+// adopt makes one tree of the layouts of old and new: a plugin enabled by a link in enabled/ is linked in the plugin
+// path itself too.
+func adopt(path string) error {
+	enabled, err := os.ReadDir(filepath.Join(path, "enabled"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, e := range enabled {
+		link := filepath.Join(path, e.Name())
+		if _, err := os.Lstat(link); err == nil {
+			continue
+		}
+		if err := os.Symlink(filepath.Join("enabled", e.Name()), link); err != nil {
+			return fmt.Errorf("cannot link plugin %q: %w", e.Name(), err)
+		}
+	}
+	return nil
+}

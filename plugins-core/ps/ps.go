@@ -1,0 +1,270 @@
+// Package ps is the plugin that shows, starts and stops the processes of apps.
+package ps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/internal/scale"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        "ps",
+		Description: "shows, starts and stops the processes of apps",
+		Hooks: map[string]plug.Hook{
+			"app-restart":        func(ctx context.Context, c *plug.C) error { return each(ctx, c, deploy.Restart) },
+			"release-and-deploy": releaseAndDeploy,
+			"deploy":             deployHook,
+			"ps-current-scale":   currentScale,
+		},
+		Commands: []plug.Command{
+			{Name: "ps", Args: "APP", Help: "List the processes of an application", Run: report, Aliases: []string{"ps:report"}},
+			{Name: "ps:restart", Args: "APP|--all", Help: "Start an application's containers anew", Run: verb(restart)},
+			{Name: "ps:start", Args: "APP|--all", Help: "Start a stopped application", Run: verb(start)},
+			{Name: "ps:stop", Args: "APP|--all", Help: "Stop an application", Run: verb(stop)},
+			{Name: "ps:rebuild", Args: "APP|--all", Help: "Build an application again from its code", Run: verb(rebuild)},
+			{Name: "ps:restore", Args: "[APP]", Help: "Start every application that ran before (at boot)", Run: restore},
+			{Name: "ps:scale", Args: "APP [PROCESS=COUNT ...]", Help: "Show or set how many processes run", Run: scaleVerb},
+			{Name: "deploy", Args: "APP", Run: verb(deployVerb)},
+			{Name: "release", Args: "APP", Run: verb(release)},
+			{Name: "deploy:all", Help: "Deploy every application again", Run: func(ctx context.Context, c *plug.C) error {
+				return all(ctx, c, deployed(deployVerb))
+			}},
+		},
+	}
+}
+
+type action func(ctx context.Context, c *plug.C, a app.App) error
+
+func each(ctx context.Context, c *plug.C, f action) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	return f(ctx, c, a)
+}
+
+// verb makes a verb of what is done to one app; --all does it to every app and reports each failure.
+func verb(f action) plug.Hook {
+	return func(ctx context.Context, c *plug.C) error {
+		if len(c.Args) > 1 {
+			return c.Usage("cannot use %q: too many words", c.Args[1])
+		}
+		if c.Arg(0) == "--all" {
+			return all(ctx, c, deployed(f))
+		}
+		return each(ctx, c, f)
+	}
+}
+
+// all does f to every app; one that fails does not keep the others from it.
+func all(ctx context.Context, c *plug.C, f action) error {
+	names, err := app.List(c.Settings().Root())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if err := f(ctx, c, app.App{Name: name, Root: c.Settings().Root()}); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// deployed passes over apps that were never deployed.
+func deployed(f action) action {
+	return func(ctx context.Context, c *plug.C, a app.App) error {
+		if a.State("CONTAINER") == "" {
+			return nil
+		}
+		return f(ctx, c, a)
+	}
+}
+
+func locked(f action) action {
+	return func(ctx context.Context, c *plug.C, a app.App) error {
+		return c.Lock(ctx, a, func(c *plug.C) error { return f(ctx, c, a) })
+	}
+}
+
+func restart(ctx context.Context, c *plug.C, a app.App) error {
+	if a.State("CONTAINER") == "" {
+		return fmt.Errorf("cannot restart %q: it was never deployed", a.Name)
+	}
+	return deploy.Restart(ctx, c, a)
+}
+
+func deployVerb(ctx context.Context, c *plug.C, a app.App) error {
+	return locked(func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, deploy.LatestTag) })(ctx, c, a)
+}
+
+func deployHook(ctx context.Context, c *plug.C) error {
+	return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, tagArg(c)) })
+}
+
+func releaseAndDeploy(ctx context.Context, c *plug.C) error {
+	return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error {
+		return deploy.ReleaseAndDeploy(ctx, c, a, tagArg(c))
+	})
+}
+
+func tagArg(c *plug.C) string {
+	if tag := c.Arg(1); tag != "" {
+		return tag
+	}
+	return deploy.LatestTag
+}
+
+// release does what there is to do between build and deploy. Variables are given to containers when they start, so
+// for core there is nothing; plugins are told.
+func release(ctx context.Context, c *plug.C, a app.App) error {
+	return c.Trigger(ctx, "builder-release", "", a.Name, deploy.LatestTag)
+}
+
+func start(ctx context.Context, c *plug.C, a app.App) error {
+	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
+		if a.State("CONTAINER") == "" {
+			return fmt.Errorf("cannot start %q: it was never deployed", a.Name)
+		}
+		if err := c.Trigger(ctx, "pre-start", a.Name); err != nil {
+			return err
+		}
+		if err := record.Remove(a.Path(stoppedFile)); err != nil {
+			return err
+		}
+		return deploy.Start(ctx, c, a, deploy.LatestTag)
+	})(ctx, c, a)
+}
+
+// stoppedFile marks an app that somebody stopped: a boot must not start it.
+const stoppedFile = ".stopped"
+
+func stop(ctx context.Context, c *plug.C, a app.App) error {
+	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
+		scheduler, err := deploy.SchedulerOf(ctx, c, a)
+		if err != nil {
+			return err
+		}
+		if err := record.WriteLine(a.Path(stoppedFile), "stopped by ps:stop"); err != nil {
+			return err
+		}
+		c.Info1("Stopping %s ...", a.Name)
+		if err := c.Trigger(ctx, "scheduler-stop", scheduler, a.Name, "false"); err != nil {
+			return err
+		}
+		return c.Trigger(ctx, "post-stop", a.Name)
+	})(ctx, c, a)
+}
+
+func rebuild(ctx context.Context, c *plug.C, a app.App) error {
+	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
+		branch, err := c.FirstLine(ctx, "git-deploy-branch", a.Name)
+		if err != nil {
+			return err
+		}
+		rev, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "rev-parse", "--verify", "--quiet", "refs/heads/" + branch}, Env: c.Env, Dir: a.Dir()})
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return fmt.Errorf("cannot rebuild %q: nothing was pushed to %s yet", a.Name, branch)
+		}
+		if err != nil {
+			return err
+		}
+		return c.Trigger(ctx, "receive-app", a.Name, strings.TrimSpace(rev))
+	})(ctx, c, a)
+}
+
+// restore starts what ran before the host went down. One broken app does not keep the others down.
+func restore(ctx context.Context, c *plug.C) error {
+	if err := c.Trigger(ctx, "pre-restore"); err != nil {
+		return err
+	}
+	f := func(ctx context.Context, c *plug.C, a app.App) error {
+		if a.State(stoppedFile) != "" {
+			return nil
+		}
+		scheduler, err := deploy.SchedulerOf(ctx, c, a)
+		if err != nil {
+			return err
+		}
+		return c.Trigger(ctx, "scheduler-restore", scheduler, a.Name)
+	}
+	if len(c.Args) > 0 {
+		return each(ctx, c, locked(f))
+	}
+	return all(ctx, c, deployed(locked(f)))
+}
+
+func report(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	scheduler, err := deploy.SchedulerOf(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	return c.Trigger(ctx, "scheduler-app-status", scheduler, a.Name)
+}
+
+func currentScale(_ context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	counts, err := scale.Read(a)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.Stdout, scale.Format(counts))
+	return nil
+}
+
+func scaleVerb(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	counts, err := scale.Read(a)
+	if err != nil {
+		return err
+	}
+	if len(c.Args) < 2 {
+		c.Info1("Scaling for %s", a.Name)
+		for _, p := range counts {
+			c.Info1("%-15s %d", p.Type, p.Count)
+		}
+		return nil
+	}
+	for _, word := range c.Args[1:] {
+		name, count, ok := strings.Cut(word, "=")
+		n, err := strconv.Atoi(count)
+		if !ok || err != nil || n < 0 || n > scale.Max || !scale.ValidType(name) {
+			return c.Usage("cannot scale by %q: give PROCESS=COUNT with a count of 0 to %d", word, scale.Max)
+		}
+		i := slices.IndexFunc(counts, func(p scale.Process) bool { return p.Type == name })
+		if i < 0 {
+			counts = append(counts, scale.Process{Type: name, Count: n})
+		} else {
+			counts[i].Count = n
+		}
+	}
+	if err := scale.Write(a, counts); err != nil {
+		return err
+	}
+	c.Info1("Scaling %s", a.Name)
+	return deploy.Restart(ctx, c, a)
+}

@@ -1,0 +1,292 @@
+package schedulerdockerlocal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/scale"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// rollout is one deploy: new containers beside the old ones, a check, the switch, and only then the end of the old
+// ones. Until the last step everything can be taken back.
+type rollout struct {
+	c      *plug.C
+	engine *dockerapi.Engine
+	app    app.App
+	tag    string
+	image  *dockerapi.Image
+	env    []string
+	args   []string // docker options of plugins
+	ports  *portBook
+	public bool // no proxy in front: the port is the host's
+	fresh  []*process
+	old    []*process
+}
+
+func deployApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
+	r := &rollout{c: c, engine: engine, app: a, tag: c.Arg(2)}
+	if r.tag == "" {
+		r.tag = deploy.LatestTag
+	}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	err := r.start(ctx)
+	if err == nil {
+		err = r.check(ctx)
+	}
+	if err != nil {
+		return r.abandon(ctx, err)
+	}
+	// From here on the deploy is not given up because the pusher goes: it takes moments, and its end is either state.
+	ctx = context.WithoutCancel(ctx)
+	if err := r.takeOver(ctx); err != nil {
+		return err
+	}
+	return r.retire(ctx)
+}
+
+// prepare gathers all that the containers are made of, before anything is made.
+func (r *rollout) prepare(ctx context.Context) error {
+	var err error
+	if r.image, err = r.engine.Image(ctx, r.app.Image(r.tag)); err != nil {
+		return err
+	}
+	vars, err := r.app.MergedEnv()
+	if err != nil {
+		return err
+	}
+	r.env = vars.List()
+	if r.args, err = dockerArgs(ctx, r.c, r.app, "docker-args-deploy", r.tag, "deploy"); err != nil {
+		return err
+	}
+	vhost, err := r.c.FirstLine(ctx, "domains-vhost-enabled", r.app.Name)
+	if err != nil {
+		return err
+	}
+	r.public = vhost != "true"
+	if r.ports, err = openPorts(r.c.Settings(), r.app.Name); err != nil {
+		return err
+	}
+	if r.old, err = runningProcesses(r.app); err != nil {
+		return err
+	}
+	counts, err := scale.Read(r.app)
+	if err != nil {
+		return err
+	}
+	for _, p := range counts {
+		for i := 1; i <= p.Count; i++ {
+			r.fresh = append(r.fresh, &process{kind: p.Type, index: i, port: r.webPort(p.Type)})
+		}
+	}
+	return nil
+}
+
+// webPort is the port on which a process is expected to listen: of a web process the first that its image exposes, or
+// the one it is told by PORT. Other processes have none.
+func (r *rollout) webPort(kind string) int {
+	switch {
+	case kind != "web":
+		return 0
+	case len(r.image.Ports) > 0:
+		return r.image.Ports[0]
+	}
+	return app.Port
+}
+
+// dockerArgs asks the plugins for docker options: the filter of the phase, then the one of 2014 that knows no phases
+// or takes them as an argument.
+func dockerArgs(ctx context.Context, c *plug.C, a app.App, hook, tag, phase string) ([]string, error) {
+	text, err := c.Filter(ctx, "", hook, a.Name, tag)
+	if err != nil {
+		return nil, err
+	}
+	old, err := c.Filter(ctx, "", "docker-args", a.Name, phase)
+	if err != nil {
+		return nil, err
+	}
+	words, err := shellquote.Split(text + " " + old)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the docker options %q of the plugins: %w", text+" "+old, err)
+	}
+	return words, nil
+}
+
+// start makes and starts the new containers, all at once.
+func (r *rollout) start(ctx context.Context) error {
+	return parallel(r.fresh, func(p *process) error { return r.startOne(ctx, p) })
+}
+
+func (r *rollout) startOne(ctx context.Context, p *process) error {
+	spec := dockerapi.Spec{
+		App: r.app.Name, Kind: kindDeploy, Image: r.image.ID,
+		Name: fmt.Sprintf("%s.%s.upcoming-%s", r.app.Name, p.dyno(), strings.ToLower(rand.Text()[:8])),
+		Env:  append(slices.Clone(r.env), "DYNO="+p.dyno()),
+		Labels: map[string]string{
+			dockerapi.LabelProcess: p.kind, dockerapi.LabelDyno: p.dyno(),
+		},
+	}
+	if r.image.Builder == "herokuish" {
+		spec.Cmd = []string{"/start", p.kind}
+	} else if p.kind != "web" {
+		return fmt.Errorf("cannot start %q of %s: only images with a Procfile have processes other than web", p.kind, r.app.Name)
+	}
+	if p.port == 0 {
+		return r.launch(ctx, p, spec)
+	}
+	spec.Env = append(spec.Env, "PORT="+strconv.Itoa(p.port))
+	if r.public {
+		spec.Publish = &dockerapi.Publish{HostIP: "0.0.0.0", ContainerPort: p.port}
+		return r.launch(ctx, p, spec)
+	}
+	for {
+		host := r.ports.take()
+		spec.Publish = &dockerapi.Publish{HostIP: "127.0.0.1", HostPort: host, ContainerPort: p.port}
+		err := r.launch(ctx, p, spec)
+		if host != 0 && dockerapi.IsPortTaken(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return r.ports.remember(p.got.HostPort)
+	}
+}
+
+// launch creates and starts one container; one that does not start is removed.
+func (r *rollout) launch(ctx context.Context, p *process, spec dockerapi.Spec) error {
+	id, err := r.engine.CreateWithOptions(ctx, spec, r.args, r.c.Env)
+	if err != nil {
+		return err
+	}
+	if err := r.c.Trigger(ctx, "post-container-create", "app", id, r.app.Name, "deploy", p.kind); err != nil {
+		return errors.Join(err, r.engine.Remove(context.WithoutCancel(ctx), id))
+	}
+	if err := r.engine.Start(ctx, id); err != nil {
+		return errors.Join(err, r.engine.Remove(context.WithoutCancel(ctx), id))
+	}
+	p.container = id
+	p.got, err = r.engine.Inspect(ctx, id)
+	return err
+}
+
+// check asks the check-deploy hooks about each new container; only then is it given its restart policy, so that a
+// container which crashes while it is checked is seen to have crashed.
+func (r *rollout) check(ctx context.Context) error {
+	limit, err := r.c.Settings().Int(settings.RestartLimit, 10)
+	if err != nil {
+		return err
+	}
+	return parallel(r.fresh, func(p *process) error {
+		err := r.c.Trigger(ctx, "check-deploy", r.app.Name, p.container, p.kind, strconv.Itoa(p.port), p.got.IP)
+		if err != nil {
+			return err
+		}
+		return r.engine.SetRestartLimit(ctx, p.container, limit)
+	})
+}
+
+// abandon removes the new containers; the old ones never knew of them.
+func (r *rollout) abandon(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(cause, parallel(r.fresh, func(p *process) error {
+		if p.container == "" {
+			return nil
+		}
+		return r.engine.Remove(ctx, p.container)
+	}))
+}
+
+// takeOver records the new containers and lets the proxy and the plugins switch to them. Where one of them fails,
+// records and proxy go back to the old containers, which still run.
+func (r *rollout) takeOver(ctx context.Context) error {
+	before, err := r.app.Snapshot(stateFiles[:]...)
+	if err != nil {
+		return r.abandon(ctx, err)
+	}
+	err = r.switchOver(ctx)
+	if err == nil {
+		return nil
+	}
+	undo := []error{err, before.Restore(r.madeFiles()...)}
+	if len(r.old) > 0 {
+		undo = append(undo, r.c.Trigger(ctx, "proxy-build-config", r.app.Name))
+	} else {
+		undo = append(undo, r.c.Trigger(ctx, "proxy-clear-config", r.app.Name))
+	}
+	return r.abandon(ctx, errors.Join(undo...))
+}
+
+func (r *rollout) madeFiles() []string {
+	var files []string
+	for _, p := range r.fresh {
+		files = append(files, "CONTAINER."+p.dyno(), "IP."+p.dyno(), "PORT."+p.dyno())
+	}
+	return files
+}
+
+func (r *rollout) switchOver(ctx context.Context) error {
+	ip, port, err := r.record()
+	if err != nil {
+		return err
+	}
+	if err := r.c.Trigger(ctx, "core-post-deploy", r.app.Name, port, ip, r.tag); err != nil {
+		return err
+	}
+	if err := r.recordURL(ctx); err != nil {
+		return err
+	}
+	return r.c.Trigger(ctx, "post-deploy", r.app.Name, port, ip, r.tag)
+}
+
+// record writes the state files of the new containers and returns address and port for the hooks: the host's, as in
+// 2014 (section 5).
+func (r *rollout) record() (ip, port string, err error) {
+	var errs []error
+	for _, p := range r.old {
+		if !slices.ContainsFunc(r.fresh, func(q *process) bool { return q.dyno() == p.dyno() }) {
+			errs = append(errs, forget(r.app, p.dyno()))
+		}
+	}
+	for i, p := range r.fresh {
+		errs = append(errs, p.record(r.app, p.got))
+		if i == 0 || (p.kind == "web" && p.index == 1) {
+			ip, port = p.got.HostIP, number(p.got.HostPort)
+			errs = append(errs, r.app.SetState("CONTAINER", p.container), r.app.SetState("PORT", port), r.app.SetState("IP", p.got.IP))
+		}
+	}
+	return ip, port, errors.Join(errs...)
+}
+
+// forget removes the three state files of a process.
+func forget(a app.App, dyno string) error {
+	return errors.Join(a.SetState("CONTAINER."+dyno, ""), a.SetState("IP."+dyno, ""), a.SetState("PORT."+dyno, ""))
+}
+
+// recordURL asks the proxy's plugin where the app answers; without one it is the host's name and the port.
+func (r *rollout) recordURL(ctx context.Context) error {
+	text, err := r.c.Query(ctx, "domains-urls", r.app.Name, "urls")
+	if err != nil {
+		return err
+	}
+	urls := strings.Fields(text)
+	if len(urls) == 0 {
+		return errors.Join(r.app.SetState("URL", ""), r.app.SetState("URLS", ""))
+	}
+	return errors.Join(r.app.SetState("URL", urls[0]), r.app.SetState("URLS", strings.Join(urls, "\n")))
+}

@@ -1,0 +1,76 @@
+package schedulerdockerlocal
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// keptPorts bounds how many host ports an app is remembered to have had.
+const keptPorts = 16
+
+// portBook remembers the loopback ports that an app has had. A new container gets one that is free again, so that
+// after a few deploys the ports alternate and the proxy's configuration stays the same.
+type portBook struct {
+	mu    sync.Mutex
+	file  string
+	ports []int
+	next  int
+}
+
+func portFile(s settings.Settings, name string) string {
+	return filepath.Join(s.Data(pluginName), "ports", name)
+}
+
+func openPorts(s settings.Settings, name string) (*portBook, error) {
+	b := &portBook{file: portFile(s, name)}
+	data, err := os.ReadFile(b.file)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	for word := range strings.FieldsSeq(string(data)) {
+		if n, err := strconv.Atoi(word); err == nil && n > 0 && n < 65536 {
+			b.ports = append(b.ports, n)
+		}
+	}
+	return b, nil
+}
+
+// take returns a port to try, 0 when the engine shall choose.
+func (b *portBook) take() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next >= len(b.ports) {
+		return 0
+	}
+	b.next++
+	return b.ports[b.next-1]
+}
+
+// remember adds a port.
+func (b *portBook) remember(port int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if port == 0 || slices.Contains(b.ports, port) {
+		return nil
+	}
+	b.ports = append(b.ports, port)
+	b.next = len(b.ports)
+	keep := b.ports[max(0, len(b.ports)-keptPorts):]
+	words := make([]string, len(keep))
+	for i, p := range keep {
+		words[i] = strconv.Itoa(p)
+	}
+	if err := os.MkdirAll(filepath.Dir(b.file), 0o755); err != nil {
+		return err
+	}
+	return record.WriteLine(b.file, strings.Join(words, " "))
+}
+
+func forgetPorts(s settings.Settings, name string) error { return record.Remove(portFile(s, name)) }
