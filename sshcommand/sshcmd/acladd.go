@@ -20,7 +20,7 @@ const aclAddHelp = `  Reads one public key from KEY_FILE, or from standard input
   SSHCOMMAND_ALLOWED_KEYS replaces the options of the key, restrict,pty.`
 
 func (t *tool) aclAdd(c *cli.Context) error {
-	args, err := operands(c, 2, 3)
+	args, err := operands(c, 2, 3, 2)
 	if err != nil {
 		return err
 	}

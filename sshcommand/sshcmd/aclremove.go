@@ -25,7 +25,7 @@ func (t *tool) aclRemoveByFingerprint(c *cli.Context) error {
 
 // remove deletes the keys for which match is true of the argument behind the user.
 func (t *tool) remove(c *cli.Context, what string, match func(e authkeys.Entry, arg string) bool) error {
-	args, err := operands(c, 2, 2)
+	args, err := operands(c, 2, 2, 1)
 	if err != nil {
 		return err
 	}

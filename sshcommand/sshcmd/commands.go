@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -75,6 +76,7 @@ func (t *tool) app() *cli.App {
 		Name:                  "sshcommand",
 		Usage:                 "one command over SSH, and the keys that may run it",
 		Version:               version(),
+		Flags:                 []cli.Flag{cli.HelpFlag}, // not added by itself beside a help command of ours
 		Commands:              commands,
 		CustomAppHelpTemplate: appHelp,
 		HideHelpCommand:       true,
@@ -119,17 +121,12 @@ func version() string {
 	return info.Main.Version
 }
 
-// operands returns the arguments of c if there are at least low and at most high of them and none of the first low is
-// empty.
-func operands(c *cli.Context, low, high int) ([]string, error) {
+// operands returns the arguments of c if there are at least low and at most high of them and none of the first required
+// ones is empty.
+func operands(c *cli.Context, low, high, required int) ([]string, error) {
 	args := c.Args().Slice()
-	if len(args) < low || len(args) > high {
+	if len(args) < low || len(args) > high || slices.Contains(args[:required], "") {
 		return nil, usageError(c)
-	}
-	for _, arg := range args[:low] {
-		if arg == "" {
-			return nil, usageError(c)
-		}
 	}
 	return args, nil
 }

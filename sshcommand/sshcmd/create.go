@@ -21,7 +21,7 @@ const createHelp = `  Makes USER, unless there is one, and writes COMMAND to ~US
 const commandName = ".sshcommand"
 
 func (t *tool) create(c *cli.Context) error {
-	args, err := operands(c, 2, 2)
+	args, err := operands(c, 2, 2, 2)
 	if err != nil {
 		return err
 	}

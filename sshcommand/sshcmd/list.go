@@ -103,7 +103,7 @@ func listArgs(c *cli.Context) (user, name string, asJSON bool, err error) {
 			words = append(words, args[i])
 		}
 	}
-	if n := len(words); n > 1 && words[n-1] == "json" && !c.IsSet("format") {
+	if n := len(words); n > 1 && words[n-1] == "json" && format == "" {
 		format, words = "json", words[:n-1]
 	}
 	if len(words) < 1 || len(words) > 2 || words[0] == "" {
