@@ -34,7 +34,8 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string) error {
 		words[0] = cmd.Name
 		path := filepath.Join(filepath.Clean(r.Path), p.Name, "commands")
 		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
-			return call(ctx, r, pluginhook.Hook{Plugin: p.Name, Name: "commands", Dir: filepath.Dir(path), Path: path}, words, os.Stdin, os.Stdout)
+			h := pluginhook.Hook{Plugin: p.Name, Name: "commands", Dir: filepath.Dir(path), Path: path}
+			return quiet(call(ctx, r, h, words, os.Stdin, os.Stdout))
 		}
 	}
 	return askAll(ctx, r, words)
@@ -53,7 +54,7 @@ func askAll(ctx context.Context, r *pluginhook.Runner, words []string) error {
 		switch {
 		case errors.As(err, &exit) && exit.Code == plug.NotMine:
 		case err != nil:
-			return err
+			return quiet(err)
 		default:
 			handled = true // or not: plugins of 2014 say 0 to verbs that are not theirs
 		}
@@ -75,6 +76,15 @@ func call(ctx context.Context, r *pluginhook.Runner, h pluginhook.Hook, words []
 		fmt.Fprintln(r.Trace, "+ "+strings.Join(append([]string{h.Path}, words...), " "))
 	}
 	return r.Exec(ctx, c)
+}
+
+// quiet makes of a command's own status one that nothing needs to be said of: the command has spoken.
+func quiet(err error) error {
+	var exit *pluginhook.ExitError
+	if errors.As(err, &exit) && exit.Err == nil && exit.Signal == 0 {
+		return &pluginhook.ExitError{Code: exit.Code}
+	}
+	return err
 }
 
 // authorise asks the plugins whether whoever acts may run these words. It asks about the words that will run, whatever

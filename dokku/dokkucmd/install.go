@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	core "github.com/dokku-go/dokku/plugins-core"
+	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
@@ -14,13 +15,13 @@ import (
 // (plugin-contract, section 1). It is safe to run again; a plugin that somebody disabled stays disabled.
 func coreInstall(args []string) int {
 	if len(args) > 0 {
-		return status(&usageError{text: "cannot install the core plugins: core-install takes no arguments"})
+		return plug.Report(os.Stderr, "", &plug.UsageError{Text: "cannot install the core plugins: core-install takes no arguments"})
 	}
 	env, err := environment(os.Environ())
 	if err == nil {
 		err = layDown(settings.Settings{Env: env})
 	}
-	return status(err)
+	return plug.Report(os.Stderr, "", err)
 }
 
 func layDown(s settings.Settings) error {

@@ -4,7 +4,6 @@ package dokkucmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/dokku/internal/inproc"
 	"github.com/dokku-go/dokku/pluginhook"
 	core "github.com/dokku-go/dokku/plugins-core"
+	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
@@ -35,37 +35,8 @@ func Main(args []string) int {
 			return coreInstall(args[2:])
 		}
 	}
-	err := run(args[1:])
-	return status(err)
+	return plug.Report(os.Stderr, "", run(args[1:]))
 }
-
-// status prints what nobody has printed yet and returns the exit status.
-func status(err error) int {
-	var exit *pluginhook.ExitError
-	var signalled *pluginhook.SignalError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &exit):
-		return exit.Code
-	case errors.As(err, &signalled):
-		return 128 + int(signalled.Signal)
-	}
-	code := 1
-	var usage *usageError
-	if errors.As(err, &usage) {
-		code = 2
-	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(os.Stderr, " !     %s\n", line)
-	}
-	return code
-}
-
-// usageError is a wrong command line; its status is 2.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
 
 func run(words []string) error {
 	// A pusher who goes away must not kill us in the middle of a line: writes fail, and the deploy ends in order.
@@ -77,7 +48,7 @@ func run(words []string) error {
 	if line, ok := settings.Lookup(env, "SSH_ORIGINAL_COMMAND"); ok {
 		// Words as a shell would make them, and nothing of it expanded.
 		if words, err = shellquote.Split(line); err != nil {
-			return &usageError{text: fmt.Sprintf("cannot read the command %q: %v", line, err)}
+			return &plug.UsageError{Text: fmt.Sprintf("cannot read the command %q: %v", line, err)}
 		}
 		env = settings.Unset(env, "SSH_ORIGINAL_COMMAND")
 	}
@@ -118,7 +89,7 @@ func hookExec(env []string, limit time.Duration) pluginhook.Exec {
 		// Stubs are known all the same: a deploy, which is one hook of ours, may take longer than one of others.
 		known := inproc.Exec(core.Lookup, pluginhook.OSExec, limit)
 		return func(ctx context.Context, c *pluginhook.Call) error {
-			if name, ok := inproc.StubPlugin(c.Path); ok && core.Lookup(name) != nil {
+			if name, ok := plug.StubOf(c.Path); ok && core.Lookup(name) != nil {
 				return pluginhook.OSExec(ctx, c)
 			}
 			return known(ctx, c)
@@ -130,24 +101,24 @@ func hookExec(env []string, limit time.Duration) pluginhook.Exec {
 // coreHook is what a stub executes: PLUGIN PATH ARG...; the hook is the base name of the path.
 func coreHook(args []string) int {
 	if len(args) < 2 {
-		return status(&usageError{text: "cannot run a core hook: want PLUGIN PATH [ARG ...]"})
+		return plug.Report(os.Stderr, "", &plug.UsageError{Text: "cannot run a core hook: want PLUGIN PATH [ARG ...]"})
 	}
 	signal.Ignore(syscall.SIGPIPE)
 	plugin := core.Lookup(args[0])
 	dir, hook := splitPath(args[1])
 	if plugin == nil || plugin.Func(hook) == nil {
-		return status(fmt.Errorf("cannot run %q: core has no hook %q of plugin %q; the file is of another version", args[1], hook, args[0]))
+		return plug.Report(os.Stderr, "", fmt.Errorf("cannot run %q: core has no hook %q of plugin %q; the file is of another version", args[1], hook, args[0]))
 	}
 	env := os.Environ()
 	runner, err := newRunner(env)
 	if err != nil {
-		return status(err)
+		return plug.Report(os.Stderr, "", err)
 	}
 	ctx, stop := pluginhook.WithSignals(context.Background())
 	defer stop()
 	call := &pluginhook.Call{Hook: hook, Path: args[1], Dir: dir, Args: args[2:], Env: env,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Runner: runner}
-	return status(inproc.Run(ctx, plugin.Func(hook), call))
+	return plug.Report(os.Stderr, call.Path, inproc.Run(ctx, plugin.Func(hook), call))
 }
 
 func splitPath(path string) (dir, base string) {
@@ -175,12 +146,12 @@ func globalFlags(words, env []string) (rest, newEnv []string, err error) {
 			env = settings.Set(env, "DOKKU_RM_CONTAINER", "1")
 		case "--app":
 			if len(words) == 0 {
-				return nil, nil, &usageError{text: "cannot use --app: name the app behind it"}
+				return nil, nil, &plug.UsageError{Text: "cannot use --app: name the app behind it"}
 			}
 			env = settings.Set(env, settings.AppName, words[0])
 			words = words[1:]
 		default:
-			return nil, nil, &usageError{text: fmt.Sprintf("cannot use the flag %q: it is unknown; see `dokku help`", flag)}
+			return nil, nil, &plug.UsageError{Text: fmt.Sprintf("cannot use the flag %q: it is unknown; see `dokku help`", flag)}
 		}
 		seen = append(seen, flag)
 	}

@@ -151,7 +151,7 @@ func (b *run) pack() (io.ReadCloser, error) {
 // inContainer runs a script in a new container of the build's image and commits that to the build's tag.
 func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (io.ReadCloser, error), what string) (err error) {
 	spec := dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.image, User: "0",
-		Entrypoint: []string{"/bin/bash", "-c"}, Cmd: []string{script}, Binds: binds, OpenStdin: stdin != nil}
+		Entrypoint: []string{}, Cmd: []string{"/bin/bash", "-c", script}, Binds: binds, OpenStdin: stdin != nil}
 	options, err := deploy.BuildOptions(ctx, b.c, b.app, builder)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 		return fmt.Errorf("cannot %s: the build ended with status %d", what, status)
 	}
 	_, err = b.engine.Commit(ctx, id, b.app.Image(deploy.BuildTag), []string{"/start", "web"},
-		[]string{"ENTRYPOINT []", "WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)},
+		[]string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)},
 		map[string]string{dockerapi.LabelBuilder: builder, dockerapi.LabelStage: "build"})
 	return err
 }

@@ -3,6 +3,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -292,7 +293,7 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 		return nil
 	}
 	if err := deploy.Restart(ctx, c, t.app); err != nil {
-		return fmt.Errorf("the variables are kept, but the app still runs with the old ones: %w", err)
+		return errors.Join(fmt.Errorf("the new values are kept, but %s still runs with the old ones", t.name()), err)
 	}
 	c.Info1("Deploy complete!")
 	return nil

@@ -6,7 +6,6 @@ package plug
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -121,41 +120,3 @@ func (p *Plugin) help(c *C) error {
 func HelpLine(cmd Command) string {
 	return fmt.Sprintf("    %-47s %s\n", strings.TrimSpace(cmd.Name+" "+cmd.Args), cmd.Help)
 }
-
-// UsageError says that the words of a command are wrong; its status is 2.
-type UsageError struct{ Text string }
-
-func (e *UsageError) Error() string { return e.Text }
-
-// Finish turns the error of a Go hook into a status, and says on stderr what there is to say: the one place that
-// prints the errors of core plugins. Statuses of other hooks pass through in silence, their runner has named them.
-func Finish(call *pluginhook.Call, err error) error {
-	if err == nil {
-		return nil
-	}
-	var exit *pluginhook.ExitError
-	var told *toldError
-	switch {
-	case errors.As(err, &told):
-		return told.exit
-	case errors.As(err, &exit) && exit.Path == call.Path:
-		return exit
-	}
-	code := 1
-	var usage *UsageError
-	if errors.As(err, &usage) {
-		code = 2
-	} else if exit != nil {
-		code = exit.Code
-	}
-	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintf(call.Stderr, " !     %s\n", line)
-	}
-	return &toldError{exit: &pluginhook.ExitError{Path: call.Path, Code: code, Err: err}}
-}
-
-// toldError is an error whose text the user has seen: the hooks around it pass on the status only.
-type toldError struct{ exit *pluginhook.ExitError }
-
-func (e *toldError) Error() string { return e.exit.Error() }
-func (e *toldError) Unwrap() error { return e.exit }

@@ -141,7 +141,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		},
 	}
 	if r.image.Builder == "herokuish" {
-		spec.Cmd = []string{"/start", p.kind}
+		spec.Entrypoint, spec.Cmd = []string{}, []string{"/start", p.kind}
 	} else if p.kind != "web" {
 		return fmt.Errorf("cannot start %q of %s: only images with a Procfile have processes other than web", p.kind, r.app.Name)
 	}

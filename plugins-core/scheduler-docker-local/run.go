@@ -40,7 +40,7 @@ func runCommand(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	spec := dockerapi.Spec{App: a.Name, Kind: kindRun, Image: image.ID, Env: vars.List(), TTY: tty, OpenStdin: c.Stdin != nil,
 		Cmd: words, Labels: map[string]string{dockerapi.LabelProcess: "run"}}
 	if image.Builder == "herokuish" {
-		spec.Cmd = append([]string{"/exec"}, words...)
+		spec.Entrypoint, spec.Cmd = []string{}, append([]string{"/exec"}, words...)
 	} else {
 		spec.Entrypoint, spec.Cmd = words[:1], words[1:]
 	}

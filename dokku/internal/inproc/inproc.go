@@ -8,18 +8,13 @@ package inproc
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/dokku-go/dokku/pluginhook"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
-
-// maxStub is more than the longest stub.
-const maxStub = 128
 
 // Exec wraps next: hooks of the plugins that lookup knows run here, all others by next, which are given limit to end
 // (0: none).
@@ -40,7 +35,7 @@ func Exec(lookup func(plugin string) *plug.Plugin, next pluginhook.Exec, limit t
 
 // find returns the function for the hook's file, or nil.
 func find(lookup func(string) *plug.Plugin, c *pluginhook.Call) pluginhook.Func {
-	name, ok := StubPlugin(c.Path)
+	name, ok := plug.StubOf(c.Path)
 	if !ok {
 		return nil
 	}
@@ -49,30 +44,6 @@ func find(lookup func(string) *plug.Plugin, c *pluginhook.Call) pluginhook.Func 
 		return nil
 	}
 	return p.Func(c.Hook)
-}
-
-// StubPlugin returns the plugin whose stub the executable file at path is.
-func StubPlugin(path string) (plugin string, ok bool) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil || !st.Mode().IsRegular() || st.Mode()&0o111 == 0 || st.Size() > maxStub {
-		return "", false
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxStub+1))
-	if err != nil {
-		return "", false
-	}
-	head, tail, _ := strings.Cut(plug.Stub("\x00"), "\x00")
-	text, ok := strings.CutPrefix(string(data), head)
-	if !ok {
-		return "", false
-	}
-	plugin, ok = strings.CutSuffix(text, tail)
-	return plugin, ok && plugin != "" && !strings.ContainsAny(plugin, "\n \t")
 }
 
 // Run calls a hook written in Go; it reports the hook's error, and a panic, as a process would: by text on stderr and a
@@ -84,7 +55,10 @@ func Run(ctx context.Context, fn pluginhook.Func, c *pluginhook.Call) (err error
 			err = &pluginhook.ExitError{Path: c.Path, Code: 2}
 		}
 	}()
-	return plug.Finish(c, fn(ctx, c))
+	if code := plug.Report(c.Stderr, c.Path, fn(ctx, c)); code != 0 {
+		return &pluginhook.ExitError{Path: c.Path, Code: code}
+	}
+	return nil
 }
 
 // legacyArgs gives plugins of 2014, which have no plugin.toml, the arguments of their time, APP IMAGE, for the hooks

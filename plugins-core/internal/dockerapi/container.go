@@ -23,7 +23,7 @@ type Spec struct {
 	Name         string // "": the engine's choice
 	Image        string
 	Cmd          []string // nil: the image's
-	Entrypoint   []string // nil: the image's
+	Entrypoint   []string // nil: the image's; empty: none
 	Env          []string
 	WorkDir      string
 	User         string
