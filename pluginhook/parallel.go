@@ -91,6 +91,9 @@ func makeLinks(hooks []Hook) ([]*link, error) {
 			return nil, fmt.Errorf("cannot connect hooks: %w", err)
 		}
 		links[i].out, links[i+1].in = w, r
+		// Fewer turns between two hooks than with the usual 64 KiB: a quarter less time for large data. More would
+		// soon use up what a user may have in pipes. A refusal does no harm.
+		unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 256<<10)
 		if info, err := w.Stat(); err == nil {
 			links[i].pipe = fmt.Sprintf("pipe:[%d]", info.Sys().(*syscall.Stat_t).Ino)
 		}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,8 +63,11 @@ func turn(w *os.File) (r *os.File, held bool, err error) {
 	if err := checkSpace(w); err != nil {
 		return nil, false, err
 	}
-	r, err = os.Open("/proc/self/fd/" + strconv.Itoa(int(w.Fd())))
-	if err != nil { // no /proc: the one offset has to do
+	// Not os.Open, which would try to poll it.
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(w.Fd())), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		r = os.NewFile(uintptr(fd), w.Name())
+	} else { // no /proc: the one offset has to do
 		fd, err := unix.FcntlInt(w.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
 			return nil, false, os.NewSyscallError("dup", err)
@@ -73,17 +76,20 @@ func turn(w *os.File) (r *os.File, held bool, err error) {
 		_, err = r.Seek(0, 0)
 		return r, false, err
 	}
-	// A process that another goroutine is just making has our files until it execs: none of those must be there now.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
 	w.Close()
 	// The kernel grants a read lease only on a file that nobody has open for writing: the cheapest way to ask. Any
-	// other error than that it is busy says nothing.
-	_, err = unix.FcntlInt(r.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
-	if err == nil {
-		unix.FcntlInt(r.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	// other error than that it is busy says nothing. A process that has just been made, by another goroutine, has our
+	// files for a moment, and a child of the hook may be about to end: hence some patience.
+	for pause := time.Millisecond; ; pause *= 2 {
+		_, err = unix.FcntlInt(r.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+		if err == nil {
+			unix.FcntlInt(r.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+		}
+		if !errors.Is(err, unix.EAGAIN) || pause > 32*time.Millisecond {
+			return r, errors.Is(err, unix.EAGAIN), nil
+		}
+		time.Sleep(pause)
 	}
-	return r, errors.Is(err, unix.EAGAIN), nil
 }
 
 // checkSpace fails when the file system of a spool is full. A hook that did not look at the result of its writes may

@@ -59,9 +59,14 @@ func run(o *options) error {
 	if o.trace || os.Getenv(traceEnv) != "" {
 		r.Trace = os.Stderr
 	}
+	hook, args := o.args[0], o.args[1:]
+	// The runner looks for the hooks itself; to look before that is worth it because most calls find none, and then
+	// need not get ready for signals, which costs more than all the rest.
+	if hooks, err := pluginhook.Find(path, hook); err != nil || len(hooks) == 0 {
+		return err
+	}
 	ctx, stop := pluginhook.WithSignals(context.Background())
 	defer stop()
-	hook, args := o.args[0], o.args[1:]
 	if !o.broadcast {
 		return r.Trigger(ctx, os.Stdin, os.Stdout, os.Stderr, hook, args...)
 	}
