@@ -31,7 +31,8 @@ func newSpool() (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	return os.NewFile(uintptr(fd), "hook-output"), nil
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_APPEND)
+	return os.NewFile(uintptr(fd), "hook-output"), err
 }
 
 func openSpool(dir string) (*os.File, error) {

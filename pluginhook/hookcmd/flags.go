@@ -41,8 +41,7 @@ func parse(args []string, run func(*options) error) error {
 	var o options
 	app := &cli.App{
 		Name:            "pluginhook",
-		HideHelp:        true, // its text is ours, and "help" may be a hook
-		HideHelpCommand: true,
+		HideHelpCommand: true, // "help" may be a hook
 		HideVersion:     true,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "parallel", Aliases: []string{"p"}, Destination: &o.parallel},
@@ -52,19 +51,20 @@ func parse(args []string, run func(*options) error) error {
 			&cli.BoolFlag{Name: "stdin", Destination: &o.stdin},
 			&cli.BoolFlag{Name: "list", Destination: &o.list},
 			&cli.DurationFlag{Name: "timeout", Destination: &o.timeout},
-			&cli.BoolFlag{Name: "help", Aliases: []string{"h"}},
 			&cli.BoolFlag{Name: "version", Aliases: []string{"v"}},
 		},
-		Writer:         io.Discard,
+		CustomAppHelpTemplate: help,
+
+		Writer:         os.Stdout,
 		ErrWriter:      io.Discard,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &usageError{err.Error()} },
 		Action: func(c *cli.Context) error {
-			switch {
-			case c.Bool("help"):
-				return print(help)
-			case c.Bool("version"):
-				return print("pluginhook " + version() + "\n")
+			if c.Bool("version") {
+				if _, err := fmt.Println("pluginhook", version()); err != nil {
+					return fmt.Errorf("cannot write the version: %w", err)
+				}
+				return nil
 			}
 			o.args = c.Args().Slice()
 			if err := o.check(c.IsSet("timeout")); err != nil {
@@ -87,13 +87,6 @@ func (o *options) check(timeout bool) error {
 		return &usageError{"cannot use --stdin without --broadcast"}
 	case timeout && o.timeout <= 0:
 		return &usageError{fmt.Sprintf("cannot use --timeout %v: it has to be longer than 0", o.timeout)}
-	}
-	return nil
-}
-
-func print(text string) error {
-	if _, err := io.WriteString(os.Stdout, text); err != nil {
-		return fmt.Errorf("cannot write: %w", err)
 	}
 	return nil
 }
