@@ -1,0 +1,426 @@
+package testscripts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// platformScripts are the areas whose scripts run against a whole platform: real sshd, git, docker and nginx.
+var platformScripts = []string{"dokku_*.txtar", "git_*.txtar", "deploy_*.txtar", "nginx_*.txtar"}
+
+// platform is a private instance of everything that a host with dokku has: a system user of its own, sshd and nginx on
+// free ports, the programs as users install them. It uses the engine that DOCKER_HOST names, and leaves nothing there.
+type platform struct {
+	dir       string // short, because sockets lie below it
+	bin       string
+	user      string
+	root      string // DOKKU_ROOT, the user's home
+	lib       string
+	sshPort   int
+	httpPort  int
+	tlsPort   int
+	key       string
+	nginxPID  string
+	processes []*exec.Cmd
+}
+
+// programs builds the three binaries once for all tests and returns their directory.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "dokku-bin-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	for name, pkg := range map[string]string{"dokku": "../dokku", "sshcommand": "../sshcommand", "pluginhook": "../pluginhook/cmd/pluginhook"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name), pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("cannot build %s: %v\n%s", pkg, err, out)
+		}
+	}
+	return dir, nil
+})
+
+var platforms atomic.Int32
+
+func newPlatform(t *testing.T) *platform {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("makes a user and starts sshd and nginx: run as root, or with -short to leave this out")
+	}
+	for program, debian := range map[string]string{"docker": "docker.io", "nginx": "nginx", "sshd": "openssh-server",
+		"ssh": "openssh-client", "git": "git", "curl": "curl", "sudo": "sudo"} {
+		if findProgram(program) == "" {
+			t.Fatalf("%s is missing: apt-get install %s, or run ./bootstrap.sh test, which does", program, debian)
+		}
+	}
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "dkt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &platform{dir: dir, bin: bin, user: fmt.Sprintf("dokkut%d-%d", os.Getpid(), platforms.Add(1)), lib: dir + "/lib", key: dir + "/key"}
+	p.root = filepath.Join(dir, p.user)
+	t.Cleanup(func() {
+		if err := p.close(); err != nil {
+			t.Errorf("cannot take the platform down: %v", err)
+		}
+	})
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// findProgram looks in PATH and in the directories of daemons.
+func findProgram(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	for _, dir := range []string{"/usr/sbin/", "/sbin/", "/usr/local/sbin/"} {
+		if _, err := os.Stat(dir + name); err == nil {
+			return dir + name
+		}
+	}
+	return ""
+}
+
+func (p *platform) start() error {
+	if err := os.Chmod(p.dir, 0o755); err != nil {
+		return err
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	p.sshPort, p.httpPort, p.tlsPort = ports[0], ports[1], ports[2]
+	return errors.Join(p.makeUser(), p.settings(), p.run(nil, p.bin+"/dokku", "core-install"), p.own(),
+		p.startSSHD(), p.startNginx(), p.run(nil, p.bin+"/dokku", "stack:build"))
+}
+
+// makeUser makes the system user with our own sshcommand, and a key that may use it.
+func (p *platform) makeUser() error {
+	home := []string{"HOME_DIR=" + p.dir}
+	if err := p.run(home, p.bin+"/sshcommand", "create", p.user, fmt.Sprintf("env DOKKU_ROOT=%s %s/dokku", p.root, p.bin)); err != nil {
+		return err
+	}
+	if err := p.run(nil, "usermod", "-aG", "docker", p.user); err != nil {
+		return err
+	}
+	if err := os.Chmod(p.root, 0o755); err != nil {
+		return err
+	}
+	if err := p.run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tester@example", "-f", p.key); err != nil {
+		return err
+	}
+	return p.run(nil, p.bin+"/sshcommand", "acl-add", p.user, "tester", p.key+".pub")
+}
+
+func (p *platform) settings() error {
+	if err := os.MkdirAll(p.lib, 0o755); err != nil {
+		return err
+	}
+	conf := p.dir + "/nginx.conf"
+	set := [][2]string{
+		{"DOKKU_LIB_ROOT", p.lib}, {"DOKKU_SYSTEM_USER", p.user}, {"DOKKU_SYSTEM_GROUP", p.user},
+		{"DOKKU_NGINX_TEST_COMMAND", "nginx -t -c " + conf}, {"DOKKU_NGINX_RELOAD_COMMAND", "nginx -s reload -c " + conf},
+		{"DOKKU_NGINX_PID_FILE", p.dir + "/nginx/pid"}, {"DOKKU_NGINX_PORT", strconv.Itoa(p.httpPort)},
+		{"DOKKU_NGINX_SSL_PORT", strconv.Itoa(p.tlsPort)}, {"DOKKU_WAIT_TO_RETIRE", "2"}, {"DOKKU_DEFAULT_CHECKS_WAIT", "2"},
+		{"DOKKU_CHECKS_TIMEOUT", "15"}, {"DOKKU_STOP_TIMEOUT", "3"},
+	}
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		set = append(set, [2]string{"DOCKER_HOST", host})
+	}
+	var rc strings.Builder
+	for _, kv := range set {
+		fmt.Fprintf(&rc, "export %s='%s'\n", kv[0], kv[1])
+	}
+	return errors.Join(os.WriteFile(p.root+"/dokkurc", []byte(rc.String()), 0o644),
+		os.WriteFile(p.root+"/VHOST", []byte("localhost"), 0o644), // without a line's end, as some tools write it
+		os.WriteFile(p.root+"/.gitconfig", []byte("[protocol \"file\"]\n\tallow = always\n"), 0o644))
+}
+
+// own gives the user what the plugins write to.
+func (p *platform) own() error {
+	for _, dir := range []string{"data", "config"} {
+		if err := os.MkdirAll(filepath.Join(p.lib, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	return p.run(nil, "chown", "-R", p.user+":"+p.user, p.lib+"/data", p.lib+"/config", p.root)
+}
+
+func (p *platform) startSSHD() error {
+	hostKey := p.dir + "/hostkey"
+	if err := p.run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", hostKey); err != nil {
+		return err
+	}
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+		return err
+	}
+	config := fmt.Sprintf("ListenAddress 127.0.0.1\nPort %d\nHostKey %s\nPidFile none\nUsePAM no\nPasswordAuthentication no\n"+
+		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_EXEC_HOOKS PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
+	if err := os.WriteFile(p.dir+"/sshd_config", []byte(config), 0o600); err != nil {
+		return err
+	}
+	return p.daemon(nil, p.sshPort, findProgram("sshd"), "-D", "-e", "-f", p.dir+"/sshd_config")
+}
+
+// startNginx starts one that belongs to the system user, who may therefore reload it.
+func (p *platform) startNginx() error {
+	work := p.dir + "/nginx"
+	if err := os.Mkdir(work, 0o755); err != nil {
+		return err
+	}
+	var temp strings.Builder
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&temp, "  %s_temp_path %s/%s;\n", kind, work, kind)
+	}
+	snippet, err := p.command(nil, p.bin+"/dokku", "nginx:http-config").Output()
+	if err != nil {
+		return err
+	}
+	config := fmt.Sprintf("pid %s/pid;\nerror_log %s/error.log notice;\ndaemon off;\nworker_processes 2;\nevents { worker_connections 1024; }\n"+
+		"http {\n%s  access_log off;\n  server { listen %d default_server; return 404; }\n%s}\n", work, work, temp.String(), p.httpPort, snippet)
+	if err := os.WriteFile(p.dir+"/nginx.conf", []byte(config), 0o644); err != nil {
+		return err
+	}
+	if err := p.run(nil, "chown", p.user, work); err != nil {
+		return err
+	}
+	u, err := user.Lookup(p.user)
+	if err != nil {
+		return err
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	return p.daemon(attr, p.httpPort, findProgram("nginx"), "-c", p.dir+"/nginx.conf", "-e", work+"/error.log")
+}
+
+// daemon starts a program that stays in the foreground and waits until it listens.
+func (p *platform) daemon(attr *syscall.SysProcAttr, port int, args ...string) error {
+	log, err := os.Create(filepath.Join(p.dir, filepath.Base(args[0])+".log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr, cmd.Dir = log, log, attr, "/"
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	p.processes = append(p.processes, cmd)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return conn.Close()
+		}
+	}
+	text, _ := os.ReadFile(log.Name())
+	return fmt.Errorf("%s does not listen on port %d:\n%s", args[0], port, text)
+}
+
+// command is a program with the environment of the instance, as root on the host.
+func (p *platform) command(env []string, args ...string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "DOKKU_ROOT="+p.root, "PATH="+p.bin+":/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"))
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Dir = p.dir
+	return cmd
+}
+
+func (p *platform) run(env []string, args ...string) error {
+	var out bytes.Buffer
+	cmd := p.command(env, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out.String())
+	}
+	return nil
+}
+
+// sshConfig writes an ssh client's configuration that knows the host as "dokku".
+func (p *platform) sshConfig(file string, setEnv []string) error {
+	text := fmt.Sprintf("Host dokku\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n"+
+		"  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n", p.sshPort, p.user, p.key)
+	if len(setEnv) > 0 {
+		text += "  SetEnv " + strings.Join(setEnv, " ") + "\n"
+	}
+	return os.WriteFile(file, []byte(text), 0o600)
+}
+
+// close takes down all that start put up; an app that a failed script left goes with it.
+func (p *platform) close() error {
+	var errs []error
+	list, err := p.command(nil, "docker", "ps", "-aq", "--filter", "label=com.dokku.instance="+p.root).Output()
+	errs = append(errs, err)
+	if ids := strings.Fields(string(list)); len(ids) > 0 {
+		errs = append(errs, p.run(nil, append([]string{"docker", "rm", "-fv"}, ids...)...))
+	}
+	for _, cmd := range p.processes {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	}
+	// What still runs as the user, such as a process that waits to end an old container, ends with it.
+	for range 50 {
+		if p.run(nil, "pgrep", "-u", p.user) != nil {
+			break
+		}
+		_ = p.run(nil, "pkill", "-KILL", "-u", p.user)
+		time.Sleep(20 * time.Millisecond)
+	}
+	errs = append(errs, p.run(nil, "userdel", "--force", p.user), os.RemoveAll(p.dir))
+	return errors.Join(errs...)
+}
+
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	var listeners []net.Listener
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, l)
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	for _, l := range listeners {
+		l.Close()
+	}
+	return ports, nil
+}
+
+// TestPlatform runs the scripts against a platform, with the hooks of core plugins in process and executed.
+func TestPlatform(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts containers, sshd and nginx: not in short mode")
+	}
+	p := newPlatform(t)
+	var files []string
+	for _, glob := range platformScripts {
+		matches, err := filepath.Glob(glob)
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("no scripts match %s (%v)", glob, err)
+		}
+		files = append(files, matches...)
+	}
+	for _, mode := range []string{"", "1"} {
+		name := map[string]string{"": "in_process", "1": "executed"}[mode]
+		t.Run(name, func(t *testing.T) {
+			work := filepath.Join(p.dir, name)
+			if err := os.Mkdir(work, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			testscript.Run(t, testscript.Params{
+				Files: files, UpdateScripts: *update && mode == "", RequireExplicitExec: true, RequireUniqueNames: true,
+				Cmds: commands(), WorkdirRoot: work,
+				Setup: func(env *testscript.Env) error { return p.setup(t, env, mode) },
+			})
+		})
+	}
+}
+
+var appNames atomic.Int32
+
+// setup gives a script an app name of its own, $APP, and a git and ssh that reach the platform as "dokku". The app is
+// destroyed at the script's end.
+func (p *platform) setup(t *testing.T, env *testscript.Env, mode string) error {
+	if err := setup(env, mode); err != nil {
+		return err
+	}
+	if err := os.Chmod(env.WorkDir, 0o755); err != nil {
+		return err
+	}
+	plugins, err := p.plugins(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	config := env.WorkDir + "/.ssh_config"
+	setEnv := []string{"PLUGIN_PATH=" + plugins}
+	if mode != "" {
+		setEnv = append(setEnv, "DOKKU_EXEC_HOOKS="+mode)
+	}
+	if err := p.sshConfig(config, setEnv); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("t%d-%d", os.Getpid(), appNames.Add(1))
+	for key, value := range map[string]string{
+		"APP": name, "APP2": name + "b", "DOKKU_ROOT": p.root, "PLUGIN_PATH": plugins, "DOKKU_LIB_ROOT": p.lib, "DOKKU_USER": p.user,
+		"PATH": p.bin + ":/usr/local/sbin:/usr/sbin:/sbin:" + env.Getenv("PATH"), "HOME": env.WorkDir, "BIN": p.bin,
+		"SSH_CONFIG": config, "GIT_SSH_COMMAND": "ssh -F " + config, "SSH_PORT": strconv.Itoa(p.sshPort),
+		"HTTP_PORT": strconv.Itoa(p.httpPort), "TLS_PORT": strconv.Itoa(p.tlsPort),
+		"URL": fmt.Sprintf("http://%s.localhost:%d", name, p.httpPort),
+		"GIT_AUTHOR_NAME": "tester", "GIT_AUTHOR_EMAIL": "tester@example", "GIT_COMMITTER_NAME": "tester", "GIT_COMMITTER_EMAIL": "tester@example",
+		"GIT_CONFIG_GLOBAL": env.WorkDir + "/.gitconfig", "EXAMPLES": mustAbs("../examples"), "GOCACHE": goEnv("GOCACHE"), "GOMODCACHE": goEnv("GOMODCACHE"),
+	} {
+		env.Setenv(key, value)
+	}
+	if err := os.WriteFile(env.WorkDir+"/.gitconfig", []byte("[init]\n\tdefaultBranch = master\n[protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n"), 0o644); err != nil {
+		return err
+	}
+	env.Defer(func() {
+		for _, app := range []string{name, name + "b"} {
+			if _, err := os.Stat(filepath.Join(p.root, app)); err == nil {
+				if err := p.run(nil, p.bin+"/dokku", "apps:destroy", "--force", app); err != nil {
+					t.Errorf("cannot destroy %s: %v", app, err)
+				}
+			}
+		}
+	})
+	return nil
+}
+
+// plugins returns the plugin path of a script: the platform's, or, when the script brings plugins of its own in
+// plugins/, that directory with links to the core plugins in it, so that other scripts do not see them.
+func (p *platform) plugins(work string) (string, error) {
+	own := filepath.Join(work, "plugins")
+	if _, err := os.Stat(own); err != nil {
+		return p.lib + "/plugins", nil
+	}
+	core, err := filepath.Glob(p.lib + "/core-plugins/available/*")
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range core {
+		if err := os.Symlink(dir, filepath.Join(own, filepath.Base(dir))); err != nil {
+			return "", err
+		}
+	}
+	return own, nil
+}
+
+func mustAbs(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		panic(err)
+	}
+	return abs
+}
+
+var goEnv = func(key string) string {
+	out, err := exec.Command("go", "env", key).Output()
+	if err != nil {
+		panic(err)
+	}
+	return strings.TrimSpace(string(out))
+}
