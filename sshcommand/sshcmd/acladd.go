@@ -24,21 +24,25 @@ func (t *tool) aclAdd(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := authkeys.CheckName(args[1]); err != nil {
+	return t.addKey(args[0], args[1], args[2:])
+}
+
+func (t *tool) addKey(user, name string, file []string) error {
+	if err := authkeys.CheckName(name); err != nil {
 		return err
 	}
-	a, err := t.user(args[0])
+	a, err := t.user(user)
 	if err != nil {
 		return err
 	}
-	key, err := t.readKey(args[2:])
+	key, err := t.readKey(file)
 	if err != nil {
 		return err
 	}
 	if err := hasCommand(a); err != nil {
 		return err
 	}
-	entry := authkeys.Entry{Name: args[1], Fingerprint: key.Fingerprint(), Options: t.allowedKeys, Key: key.String()}
+	entry := authkeys.Entry{Name: name, Fingerprint: key.Fingerprint(), Options: t.allowedKeys, Key: key.String()}
 	line, err := authkeys.Format(entry, a.home)
 	if err != nil {
 		return err
@@ -60,11 +64,11 @@ func (t *tool) aclAdd(c *cli.Context) error {
 	return nil
 }
 
-// readKey reads the key from the file in args, if there is one, or from standard input.
-func (t *tool) readKey(args []string) (authkeys.Key, error) {
+// readKey reads the key from the file, if there is one, or from standard input.
+func (t *tool) readKey(file []string) (authkeys.Key, error) {
 	in := t.stdin
-	if len(args) > 0 && args[0] != "-" {
-		f, err := os.Open(args[0])
+	if len(file) > 0 && file[0] != "-" {
+		f, err := os.Open(file[0])
 		if err != nil {
 			return authkeys.Key{}, fmt.Errorf("cannot read the key: %w", err)
 		}

@@ -16,27 +16,31 @@ const (
 )
 
 func (t *tool) aclRemove(c *cli.Context) error {
-	return t.remove(c, "name", func(e authkeys.Entry, arg string) bool { return e.Name == arg })
-}
-
-func (t *tool) aclRemoveByFingerprint(c *cli.Context) error {
-	return t.remove(c, "fingerprint", authkeys.Entry.HasFingerprint)
-}
-
-// remove deletes the keys for which match is true of the argument behind the user.
-func (t *tool) remove(c *cli.Context, what string, match func(e authkeys.Entry, arg string) bool) error {
 	args, err := operands(c, 2, 2, 1)
 	if err != nil {
 		return err
 	}
-	a, err := t.user(args[0])
+	return t.removeKeys(args[0], "name", args[1], func(e authkeys.Entry) bool { return e.Name == args[1] })
+}
+
+func (t *tool) aclRemoveByFingerprint(c *cli.Context) error {
+	args, err := operands(c, 2, 2, 1)
+	if err != nil {
+		return err
+	}
+	return t.removeKeys(args[0], "fingerprint", args[1], func(e authkeys.Entry) bool { return e.HasFingerprint(args[1]) })
+}
+
+// removeKeys deletes the keys for which match is true. what and value say which these are.
+func (t *tool) removeKeys(user, what, value string, match func(authkeys.Entry) bool) error {
+	a, err := t.user(user)
 	if err != nil {
 		return err
 	}
 	return t.editKeys(a, func(f *authkeys.File) (bool, error) {
-		n := f.Remove(func(e authkeys.Entry) bool { return match(e, args[1]) })
+		n := f.Remove(match)
 		if n == 0 {
-			fmt.Fprintf(t.stderr, "sshcommand: no key of %q has the %s %q\n", a.name, what, args[1])
+			fmt.Fprintf(t.stderr, "sshcommand: no key of %q has the %s %q\n", a.name, what, value)
 		}
 		return n > 0, nil
 	})

@@ -26,11 +26,27 @@ const (
 
 // readKeys returns the authorized_keys file of a. It needs no lock, because the file is only ever replaced as a whole.
 func readKeys(a account) (*authkeys.File, error) {
-	data, err := os.ReadFile(filepath.Join(a.home, sshDir, keysName))
+	path := filepath.Join(a.home, sshDir, keysName)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(info); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	return authkeys.Parse(data), nil
+}
+
+// regular refuses what could keep a reader waiting or give it no end, such as a pipe or a device.
+func regular(info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", info.Name())
+	}
+	return nil
 }
 
 // editKeys lets edit change the authorized_keys file of a and writes it back if edit says that it did. There is one
@@ -53,7 +69,13 @@ func (t *tool) editKeys(a account, edit func(*authkeys.File) (changed bool, err 
 	defer lock.Close()
 	removeStale(dir, name)
 
-	data, err := dir.ReadFile(name)
+	var data []byte
+	info, err := dir.Lstat(name)
+	if err == nil {
+		if err = regular(info); err == nil {
+			data, err = dir.ReadFile(name)
+		}
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot read the keys of %q: %w", a.name, err)
 	}
