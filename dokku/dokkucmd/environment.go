@@ -150,7 +150,7 @@ func source(file string, env []string) ([]string, error) {
 		return nil, fmt.Errorf("cannot read the settings in %q: it takes bash", file)
 	}
 	var out, diag bytes.Buffer
-	cmd := &exec.Cmd{Path: bash, Args: []string{"bash", "-c", `set -a; . "$1" >&2; exec env -0`, "bash", file}, Env: env, Stdout: &out, Stderr: &diag}
+	cmd := &exec.Cmd{Path: bash, Args: []string{"bash", "-c", `bash -n -- "$1" || exit; set -a; . "$1" >&2; exec env -0`, "bash", file}, Env: env, Stdout: &out, Stderr: &diag}
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("cannot read the settings in %q: %v: %s", file, err, strings.TrimSpace(diag.String()))
 	}

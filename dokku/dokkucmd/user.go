@@ -37,6 +37,13 @@ func becomeUser(words, env []string) ([]string, error) {
 	if err := drop(u); err != nil {
 		return nil, fmt.Errorf("cannot become user %q: %w", name, err)
 	}
+	// Root's directory for temporary files may be closed to the user.
+	if tmp, ok := settings.Lookup(env, "TMPDIR"); ok && unix.Access(tmp, unix.W_OK) != nil {
+		env = settings.Unset(env, "TMPDIR")
+		if err := os.Unsetenv("TMPDIR"); err != nil {
+			return nil, err
+		}
+	}
 	return userEnv(env, name), nil
 }
 

@@ -59,6 +59,7 @@ func (s *site) text(g groups, names []string, cert *pair) string {
 	}
 	p("")
 	p("  # Which upstream answers is decided by a file, so that a deploy switches all workers at one moment.")
+	p("  open_file_cache off;")
 	p("  set $dokku_upstream %s;", s.app.Name)
 	p("  if (-f %s) {", s.switchFile())
 	p("    set $dokku_upstream %s%s;", s.app.Name, greenSuffix)
