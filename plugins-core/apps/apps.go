@@ -182,35 +182,29 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 		return err
 	}
 	defer engine.Close()
-	if err := engine.EmptyCache(ctx, a, c.Settings().StackImage()); err != nil {
-		return err
-	}
 	// post-delete comes while the directory is there, because plugins look into it, and is not asked for permission.
-	hookErr := c.Trigger(ctx, "post-delete", a.Name, deploy.LatestTag)
-	if err := removeDir(a.Dir()); err != nil {
-		return errors.Join(hookErr, err)
-	}
+	errs := []error{c.Trigger(ctx, "post-delete", a.Name, deploy.LatestTag)}
 	images, err := engine.AppImages(ctx, a)
-	if err != nil {
-		return errors.Join(hookErr, err)
-	}
+	errs = append(errs, err)
 	for _, ref := range images {
-		hookErr = errors.Join(hookErr, engine.RemoveImage(ctx, ref))
+		errs = append(errs, engine.RemoveImage(ctx, ref))
 	}
-	return hookErr
+	return errors.Join(append(errs, removeDir(ctx, c, engine, a))...)
 }
 
 // removeDir renames the directory first, so that no half of it is ever taken for an app.
-func removeDir(dir string) error {
-	grave := filepath.Join(filepath.Dir(dir), ".destroyed-"+filepath.Base(dir))
-	if err := os.RemoveAll(grave); err != nil {
-		return fmt.Errorf("cannot remove %q: %w", grave, err)
+func removeDir(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
+	fail := func(err error) error { return fmt.Errorf("cannot remove %q: %w", a.Dir(), err) }
+	grave := filepath.Join(a.Root, ".destroyed-"+a.Name)
+	stack := c.Settings().StackImage()
+	if err := engine.RemoveTree(ctx, a.Name, grave, stack); err != nil { // of an earlier app of that name
+		return fail(err)
 	}
-	if err := os.Rename(dir, grave); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("cannot remove %q: %w", dir, err)
+	if err := os.Rename(a.Dir(), grave); err != nil {
+		return fail(err)
 	}
-	if err := os.RemoveAll(grave); err != nil {
-		return fmt.Errorf("cannot remove %q: %w", grave, err)
+	if err := engine.RemoveTree(ctx, a.Name, grave, stack); err != nil {
+		return fail(err)
 	}
 	return nil
 }
