@@ -39,7 +39,7 @@ const grace = 5 * time.Second
 //
 // The process leads a process group of its own, unless its Stdin is a terminal: a background group could not read
 // there. When ctx ends, the group gets the signal that ended it (see [WithSignals]), otherwise TERM, and KILL after
-// five seconds; OSExec returns when no process of the group is left, with an error even if the hook's status was 0. A
+// five seconds (what the hook leaves behind at another signal gets TERM, too); OSExec returns when no process of the group is left, with an error even if the hook's status was 0. A
 // hook that ends by itself may leave processes behind, they are not waited for: if they hold one of our pipes, that is
 // read for two seconds more, and a warning goes to Stderr. When this process is killed, the hook gets a TERM.
 func OSExec(ctx context.Context, c *Call) error {
@@ -170,6 +170,9 @@ func (ch *child) end(ctx context.Context) {
 	case <-timer.C:
 		ch.signal(syscall.SIGKILL)
 		return
+	}
+	if sig != syscall.SIGTERM && ch.group {
+		ch.signal(syscall.SIGTERM) // a shell's background children ignore INT
 	}
 	for ch.group && groupAlive(ch.proc.Pid) {
 		select {

@@ -10,5 +10,6 @@ import (
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	cmds := map[string]func(ts *testscript.TestScript, neg bool, args []string){}
 	maps.Copy(cmds, sshCommands())
+	maps.Copy(cmds, pluginhookCommands())
 	return cmds
 }
