@@ -1,0 +1,103 @@
+# shellcheck shell=sh
+# The docker engine: the one that is there, or a private one.
+
+HOST_ENGINE=unix:///var/run/docker.sock
+
+answers() { docker --host "$1" version >/dev/null 2>&1; }
+
+# use_engine sets DOCKER_HOST to an engine that answers, and starts a private one in the directory when there is none.
+use_engine() { # DIRECTORY
+  if [ -n "${DOCKER_HOST:-}" ]; then
+    answers "$DOCKER_HOST" || die "cannot reach the docker engine at DOCKER_HOST=$DOCKER_HOST"
+  elif answers "$HOST_ENGINE"; then
+    DOCKER_HOST=$HOST_ENGINE
+  else
+    start_engine "$1"
+  fi
+  export DOCKER_HOST
+  note "the engine at $DOCKER_HOST"
+}
+
+start_engine() { # DIRECTORY
+  # A socket's path has at most 107 bytes, and the longest one below is 45 bytes long.
+  [ ${#1} -le 60 ] || die "cannot keep a docker engine in $1: the path is too long"
+  DOCKER_HOST=unix://$1/docker.sock
+  if answers "$DOCKER_HOST"; then
+    return
+  fi
+  mkdir -p "$1"
+  mount_cgroups "$1"
+  if ! pid_of "$1/docker.pid" "$1" >/dev/null; then
+    rm -f "$1/docker.pid"
+    set -- "$1" --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/docker.pid" --host "$DOCKER_HOST"
+    if getent group docker >/dev/null; then
+      set -- "$@" --group docker
+    fi
+    dir=$1
+    shift
+    setsid dockerd "$@" >"$dir/log" 2>&1 </dev/null &
+    set -- "$dir" "$!"
+  fi
+  if ! until_ok 60 engine_is_up "$@"; then
+    tail -n 5 "$1/log" >&2
+    die "cannot start a docker engine: see above, and $1/log"
+  fi
+}
+
+# engine_is_up stops the wait when the process has ended.
+engine_is_up() { # DIRECTORY [PID]
+  if [ -n "${2:-}" ] && ! kill -0 "$2" 2>/dev/null; then
+    tail -n 5 "$1/log" >&2
+    die "cannot start a docker engine: see above, and $1/log"
+  fi
+  answers "$DOCKER_HOST"
+}
+
+# mount_cgroups gives a bare root (a chroot, mostly) the file systems that an engine cannot do without. What it mounts
+# is listed in the file mounts, for stop_engine.
+mount_cgroups() { # DIRECTORY
+  if [ ! -e /proc/self/mounts ]; then
+    mount_listed "$1" proc "" /proc
+  fi
+  if grep -q ' /sys/fs/cgroup' /proc/self/mounts; then
+    return
+  fi
+  if [ ! -d /sys/fs/cgroup ]; then
+    mount_listed "$1" sysfs "" /sys
+  fi
+  if ! grep -q '^[0-9]*:[a-z]' /proc/self/cgroup; then
+    mount_listed "$1" cgroup2 "" /sys/fs/cgroup
+    return
+  fi
+  mount_listed "$1" tmpfs mode=755 /sys/fs/cgroup
+  # A line is NUMBER:CONTROLLER,...:PATH
+  sed -n 's/^[0-9]*:\([a-z_,][a-z_,]*\):.*/\1/p' /proc/self/cgroup | while read -r controllers; do
+    mkdir "/sys/fs/cgroup/$controllers"
+    mount_listed "$1" cgroup "$controllers" "/sys/fs/cgroup/$controllers"
+    for controller in $(echo "$controllers" | tr , ' '); do
+      [ -e "/sys/fs/cgroup/$controller" ] || ln -s "$controllers" "/sys/fs/cgroup/$controller"
+    done
+  done
+}
+
+mount_listed() { # DIRECTORY TYPE OPTIONS TARGET
+  mount -t "$2" ${3:+-o "$3"} "$2" "$4" || die "cannot mount $2 on $4, which a docker engine needs: mount it from outside"
+  echo "$4" >>"$1/mounts"
+}
+
+# stop_engine ends the private engine of a directory and removes all it had.
+stop_engine() { # DIRECTORY
+  if [ ! -d "$1" ]; then
+    return
+  fi
+  stop_pid "$1/docker.pid" "$1"
+  awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r target; do
+    umount "$target" || umount -l "$target"
+  done
+  if [ -e "$1/mounts" ]; then
+    sort -r "$1/mounts" | while read -r target; do
+      umount -l "$target" || :
+    done
+  fi
+  rm -rf --one-file-system "$1"
+}
