@@ -1,0 +1,286 @@
+package testscripts
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// serverSource is an app from scratch that answers with the content of its file version, and crashes when that says so.
+const serverSource = `package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+)
+
+func main() {
+	version, _ := os.ReadFile("/version")
+	if strings.HasPrefix(string(version), "crash") {
+		os.Exit(3)
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.Write(version) })
+	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
+}
+`
+
+// pusher is a repository of that app, and a client of a platform.
+type pusher struct {
+	p    *platform
+	name string
+	dir  string
+	env  []string
+}
+
+// newPusher makes the repository; plugins is the plugin path its pushes use, "" for the platform's own.
+func newPusher(t *testing.T, p *platform, name, plugins string) *pusher {
+	t.Helper()
+	dir := t.TempDir()
+	g := &pusher{p: p, name: name, dir: dir}
+	config := filepath.Join(t.TempDir(), "ssh_config")
+	var setEnv []string
+	if plugins != "" {
+		setEnv = []string{"PLUGIN_PATH=" + plugins}
+	}
+	if err := p.sshConfig(config, setEnv); err != nil {
+		t.Fatal(err)
+	}
+	g.env = []string{"GIT_SSH_COMMAND=ssh -F " + config, "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@example", "GIT_COMMITTER_NAME=t",
+		"GIT_COMMITTER_EMAIL=t@example", "GIT_CONFIG_GLOBAL=/dev/null", "HOME=" + dir}
+	source := t.TempDir()
+	g.write(t, source, "main.go", serverSource)
+	g.write(t, source, "go.mod", "module example.com/server\n\ngo 1.21\n")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "server"), ".")
+	build.Dir, build.Env = source, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("cannot build the app: %v\n%s", err, out)
+	}
+	g.write(t, dir, "Dockerfile", goodDockerfile)
+	g.git(t, "init", "-q", "-b", "master")
+	return g
+}
+
+const goodDockerfile = "FROM scratch\nCOPY server version /\nEXPOSE 5000\nCMD [\"/server\"]\n"
+
+func (g *pusher) write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *pusher) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = g.dir, append(os.Environ(), g.env...)
+	return cmd
+}
+
+func (g *pusher) git(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := g.command(args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// commit records a version of the app.
+func (g *pusher) commit(t *testing.T, version string) {
+	t.Helper()
+	g.write(t, g.dir, "version", version)
+	g.git(t, "add", "-A")
+	g.git(t, "commit", "-q", "--allow-empty", "-m", version)
+}
+
+// push pushes HEAD and returns what it printed.
+func (g *pusher) push() (string, error) {
+	out, err := g.command("push", "--force", "dokku:"+g.name, "HEAD:refs/heads/master").CombinedOutput()
+	return string(out), err
+}
+
+// get asks nginx for the app.
+func (g *pusher) get(client *http.Client) (string, error) {
+	req, err := http.NewRequest("GET", fmt.Sprintf("http://127.0.0.1:%d/", g.p.httpPort), nil)
+	if err != nil {
+		return "", err
+	}
+	req.Host = g.name + ".localhost"
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != 200 {
+		err = fmt.Errorf("status %s", resp.Status)
+	}
+	return string(body), err
+}
+
+// client returns an HTTP client with or without kept-alive connections.
+func client(keepAlive bool) *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: !keepAlive, Proxy: nil,
+		DialContext: (&net.Dialer{}).DialContext}}
+}
+
+// asker asks for an app at a steady rate and notes every answer.
+type asker struct {
+	answers []string // a change of version each
+	total   int
+	errors  []error
+}
+
+func (a *asker) run(g *pusher, keepAlive bool, every time.Duration, stop <-chan struct{}) {
+	c := client(keepAlive)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		body, err := g.get(c)
+		a.total++
+		if err != nil {
+			a.errors = append(a.errors, err)
+			continue
+		}
+		if n := len(a.answers); n == 0 || a.answers[n-1] != body {
+			a.answers = append(a.answers, body)
+		}
+	}
+}
+
+// TestPushesUnderLoad pushes twenty versions in a row while clients ask 50 times a second each, with kept-alive
+// connections and without: no request fails, and each client sees the old version, then the new one, once per push.
+func TestPushesUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts containers, sshd and nginx: not in short mode")
+	}
+	const pushes = 20
+	p := newPlatform(t)
+	g := newPusher(t, p, "load", "")
+	want := make([]string, 0, pushes+1)
+	for i := range pushes + 1 {
+		want = append(want, fmt.Sprintf("version %d", i))
+	}
+	g.commit(t, want[0])
+	if out, err := g.push(); err != nil {
+		t.Fatalf("cannot push: %v\n%s", err, out)
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	askers := make([]asker, 2)
+	for i := range askers {
+		wg.Go(func() { askers[i].run(g, i == 0, 20*time.Millisecond, stop) })
+	}
+	var slowest time.Duration
+	reloads := 0
+	begin := time.Now()
+	for _, version := range want[1:] {
+		g.commit(t, version)
+		start := time.Now()
+		out, err := g.push()
+		if err != nil {
+			t.Errorf("cannot push %s: %v\n%s", version, err, out)
+			break
+		}
+		slowest = max(slowest, time.Since(start))
+		reloads += strings.Count(out, "Reloading nginx")
+		if body, err := g.get(client(false)); err != nil || body != version {
+			t.Errorf("after the push of %q: got %q, %v", version, body, err)
+		}
+	}
+	took := time.Since(begin)
+	close(stop)
+	wg.Wait()
+	for i, a := range askers {
+		if len(a.errors) > 0 {
+			t.Errorf("client %d: %d of %d requests failed, first: %v", i, len(a.errors), a.total, a.errors[0])
+		}
+		if fmt.Sprint(a.answers) != fmt.Sprint(want) {
+			t.Errorf("client %d saw %q, want each version once, in order", i, a.answers)
+		}
+		t.Logf("client %d: %d requests, %d failed", i, a.total, len(a.errors))
+	}
+	t.Logf("%d pushes in %s, slowest %s, %d reloads of nginx", pushes, took.Round(time.Millisecond), slowest.Round(time.Millisecond), reloads)
+}
+
+// TestPushOutcomes pushes commits of which the build, the check or a hook of a plugin fails, between good ones: a push
+// succeeds if and only if the ref has moved, and if and only if its commit is served.
+func TestPushOutcomes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts containers, sshd and nginx: not in short mode")
+	}
+	const rounds = 25 // of four pushes
+	p := newPlatform(t)
+	work := filepath.Join(p.dir, "outcomes")
+	hook := filepath.Join(work, "plugins/veto/post-deploy")
+	if err := os.MkdirAll(filepath.Dir(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\n[ ! -e \"$DOKKU_ROOT/$1/veto\" ] || exit 4\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	plugins, err := p.plugins(work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newPusher(t, p, "outcomes", plugins)
+	g.commit(t, "start")
+	if out, err := g.push(); err != nil {
+		t.Fatalf("cannot push: %v\n%s", err, out)
+	}
+	served := "start"
+	veto := filepath.Join(p.root, g.name, "veto")
+	agree := 0
+	for i := range rounds * 4 {
+		version := fmt.Sprintf("version %d", i)
+		dockerfile, good := goodDockerfile, false
+		switch i % 4 {
+		case 0:
+			dockerfile = "FROM scratch\nCOPY missing /\n"
+		case 1:
+			version = "crash " + version
+		case 2:
+			if err := os.WriteFile(veto, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		case 3:
+			good = true
+		}
+		g.write(t, g.dir, "Dockerfile", dockerfile)
+		g.commit(t, version)
+		out, pushErr := g.push()
+		if err := os.Remove(veto); err != nil && i%4 == 2 {
+			t.Fatal(err)
+		}
+		if good {
+			served = version
+		}
+		head := g.git(t, "rev-parse", "HEAD")
+		ref, err := p.command(nil, "git", "--git-dir="+filepath.Join(p.root, g.name), "-c", "safe.directory=*", "rev-parse", "refs/heads/master").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := string(bytes.TrimSpace(ref)) == head
+		body, err := g.get(client(false))
+		if (pushErr == nil) != good || moved != good || body != served || err != nil {
+			t.Errorf("push %d (good: %v): error %v, ref moved %v, served %q (%v), want %q\n%s", i, good, pushErr, moved, body, err, served, out)
+			continue
+		}
+		agree++
+	}
+	t.Logf("%d of %d pushes: status, ref and served version agree", agree, rounds*4)
+}
