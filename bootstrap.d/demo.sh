@@ -14,6 +14,7 @@ DEMO_APP=hello-demo
 demo() {
   demo_directory
   phase packages "Programs that have to be there"
+  need_certificates
   start_job programs build
   # shellcheck disable=SC2046 # a list
   need_without_services $(platform_programs)

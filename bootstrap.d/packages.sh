@@ -4,6 +4,7 @@
 # Daemons that the packages would start, now and at every boot. demo and test start their own.
 DAEMONS="docker containerd nginx ssh"
 HELD=
+UPDATED=
 
 # hold_services keeps daemons from being started while packages are installed.
 hold_services() {
@@ -32,13 +33,15 @@ need() { # PROGRAM:PACKAGE...
     missing="$missing ${pair#*:}"
   done
   if [ -z "$missing" ]; then
-    note "all are here"
     return
   fi
   command -v apt-get >/dev/null 2>&1 || die "cannot install$missing: only Debian's packages are known here; install them yourself, then run this again"
   note "installing:$missing"
   export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-  quietly apt-get -q update
+  if [ -z "$UPDATED" ]; then
+    quietly apt-get -q update
+    UPDATED=yes
+  fi
   # shellcheck disable=SC2086 # a list
   quietly apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install $missing
 }
@@ -80,11 +83,14 @@ daemon_at_boot() { # DAEMON enable|disable
   fi
 }
 
+# need_certificates comes before the programs are built: without them no module can be fetched.
+need_certificates() { need_without_services /etc/ssl/certs/ca-certificates.crt:ca-certificates; }
+
 # platform_programs lists what a platform is made of.
 platform_programs() {
   echo dockerd:docker.io docker:docker.io nginx:nginx sshd:openssh-server ssh:openssh-client git:git sudo:sudo curl:curl \
     mmdebstrap:mmdebstrap zstd:zstd mount:mount ps:procps ip:iproute2 iptables:iptables \
-    /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring /etc/ssl/certs/ca-certificates.crt:ca-certificates
+    /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
   # An engine that finds AppArmor in the kernel starts nothing without it.
   if grep -qs Y /sys/module/apparmor/parameters/enabled; then
     echo apparmor_parser:apparmor

@@ -5,6 +5,7 @@ TEST_DIR=${DOKKU_TEST_DIR:-/var/tmp/dokku-test}
 
 run_tests() {
   phase packages "Programs that have to be there"
+  need_certificates
   start_job programs build
   # shellcheck disable=SC2046 # a list
   need_without_services $(platform_programs) shellcheck:shellcheck gcc:gcc /usr/include/stdio.h:libc6-dev \
