@@ -15,10 +15,10 @@ import (
 
 // cannot is one way in which a hook cannot be started.
 type cannot struct {
-	name, text string
-	prepare    func(file string) error // instead of an executable file with the text
-	code       int
-	reason     string
+	name    string
+	prepare func(file string) error // makes the file
+	code    int
+	reason  string
 }
 
 func cannots() []cannot {

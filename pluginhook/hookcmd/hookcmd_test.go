@@ -142,7 +142,7 @@ func FuzzArguments(f *testing.F) {
 	path := plugins(f, map[string]string{"a/text": "#!/bin/sh\n"})
 	f.Fuzz(func(t *testing.T, flag, hook string) {
 		if strings.ContainsRune(flag+hook, 0) {
-			t.Skip("no program can be called so")
+			return // no program can be called so
 		}
 		_, errs, status := output(t, pluginhook(t, path, flag, hook))
 		if status < 0 || status > 2 && status != 124 && status != 126 || strings.Contains(errs, "goroutine") {

@@ -11,13 +11,19 @@ import (
 	"testing"
 )
 
-// TestMemoryLimit moves 1 GiB through three hooks in a control group of 64 MiB.
+// TestMemoryLimit moves 1 GiB through three hooks in a control group of 64 MiB, and looks at our own memory. Where no
+// control group can be made the latter has to do, which is what the log says then.
 func TestMemoryLimit(t *testing.T) {
 	robust(t, serialAndParallel, func(t *testing.T, mode string) {
 		procs := memoryGroup(t, 64<<20)
 		path := plugins(t, map[string]string{"a/text": "#!/bin/sh\nexec cat\n", "b/text": "#!/bin/sh\nexec cat\n", "c/text": "#!/bin/sh\nexec cat\n"})
+		enter := "echo $$ >" + procs + " && "
+		if procs == "" {
+			enter = ""
+			t.Log("there are no control groups here: only the runner's own memory is looked at")
+		}
 		self := pluginhook(t, path, mode, "text")
-		cmd := exec.Command("sh", "-c", "echo $$ >"+procs+" && exec "+strings.Join(self.Args, " "))
+		cmd := exec.Command("sh", "-c", enter+"exec "+strings.Join(self.Args, " "))
 		cmd.Env = append(self.Env, "TMPDIR=/var/tmp") // on a disk: what is in a tmpfs counts as memory
 		cmd.Stdin = io.LimitReader(zeros{}, 1<<30)
 		cmd.Stderr = os.Stderr
@@ -28,9 +34,19 @@ func TestMemoryLimit(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		n, err := io.Copy(io.Discard, out)
+		n, err := io.Copy(io.Discard, io.LimitReader(out, 1<<30-1))
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)) // it waits for the last byte to go
+		last, _ := io.Copy(io.Discard, out)
+		n += last
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
+		}
+		_, peak, _ := strings.Cut(string(status), "VmHWM:")
+		kib := 0
+		fmt.Sscan(peak, &kib)
+		t.Logf("peak of the runner: %d KiB", kib)
+		if kib > 48<<10 { // the test binary, perhaps with the race detector; the command alone has 5 MiB
+			t.Errorf("the runner took %d KiB", kib)
 		}
 		if n != 1<<30 || err != nil {
 			t.Errorf("got %d bytes, %v", n, err)
@@ -43,7 +59,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // memoryGroup makes a control group with a limit, in either version of the interface, and returns the file that a
-// process enters it by.
+// process enters it by; "" where there are no control groups.
 func memoryGroup(t *testing.T, limit int) string {
 	t.Helper()
 	for _, v := range []struct{ root, file string }{
@@ -59,7 +75,6 @@ func memoryGroup(t *testing.T, limit int) string {
 			return filepath.Join(dir, "cgroup.procs")
 		}
 	}
-	t.Fatal("cannot make a control group for memory: run this as root, or with -short")
 	return ""
 }
 
