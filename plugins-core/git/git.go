@@ -219,7 +219,11 @@ func build(ctx context.Context, c *plug.C) error {
 	if len(c.Args) != 2 {
 		return c.Usage("cannot build %q: give the revision", a.Name)
 	}
-	return c.Lock(ctx, a, func(c *plug.C) error { return c.Trigger(ctx, "receive-app", a.Name, c.Args[1]) })
+	rev, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "rev-parse", "--verify", "--quiet", "--end-of-options", c.Args[1] + "^{commit}"}, Env: env(c), Dir: a.Dir()})
+	if err != nil {
+		return fmt.Errorf("cannot build %s of %q: there is no such revision", c.Args[1], a.Name)
+	}
+	return c.Lock(ctx, a, func(c *plug.C) error { return c.Trigger(ctx, "receive-app", a.Name, strings.TrimSpace(rev)) })
 }
 
 // receiveApp exports the revision and deploys it.

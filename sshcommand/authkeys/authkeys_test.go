@@ -45,7 +45,7 @@ func format(t testing.TB, e authkeys.Entry) string {
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	want := `command="FINGERPRINT=` + annFP + ` NAME=\"ann\" && export FINGERPRINT NAME && set -f && ` +
-		"exec `cat /home/dokku/.sshcommand` $SSH_ORIGINAL_COMMAND" + `",restrict,pty ` + annKey + " ann@home"
+		"test -s /home/dokku/.sshcommand && exec `cat /home/dokku/.sshcommand` $SSH_ORIGINAL_COMMAND" + `",restrict,pty ` + annKey + " ann@home"
 	if got := format(t, entry("ann")); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -15,7 +15,7 @@ type Entry struct {
 
 // ParseLine takes apart a line of ours, of any age:
 //
-//	command="FINGERPRINT=SHA256:... NAME=\"ann\" && export FINGERPRINT NAME && set -f && exec `cat ...` ...",restrict,pty ssh-ed25519 AAAA... comment
+//	command="FINGERPRINT=SHA256:... NAME=\"ann\" && export FINGERPRINT NAME && set -f && test -s ... && exec `cat ...` ...",restrict,pty ssh-ed25519 AAAA... comment
 //	command="FINGERPRINT=SHA256:... NAME=\"ann\" `cat ...` $SSH_ORIGINAL_COMMAND",no-user-rc,... ssh-rsa AAAA... comment
 //	command="FINGERPRINT=2a:f7:... NAME=ann `cat ...` $SSH_ORIGINAL_COMMAND",no-user-rc,... ssh-rsa AAAA... comment
 //
@@ -115,7 +115,8 @@ func Format(e Entry, home string) (string, error) {
 		options = "," + options
 	}
 	// export and then exec, not VAR=x `cat ...`: set -f has to come between the two, or the words of the client
-	// would be expanded to file names; exec leaves no shell behind as the parent of the command.
+	// would be expanded to file names; exec leaves no shell behind as the parent of the command. Without a command the
+	// first word of the client would be run in its place: test -s shuts that door.
 	return fmt.Sprintf(`command="FINGERPRINT=%s NAME=\"%s\" && export FINGERPRINT NAME && set -f && `+
-		"exec `cat %s/.sshcommand` $SSH_ORIGINAL_COMMAND"+`"%s %s`, e.Fingerprint, e.Name, home, options, e.Key), nil
+		"test -s %[3]s/.sshcommand && exec `cat %[3]s/.sshcommand` $SSH_ORIGINAL_COMMAND"+`"%[4]s %[5]s`, e.Fingerprint, e.Name, home, options, e.Key), nil
 }
