@@ -108,7 +108,9 @@ func restart(ctx context.Context, c *plug.C, a app.App) error {
 }
 
 func deployVerb(ctx context.Context, c *plug.C, a app.App) error {
-	return locked(func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, deploy.LatestTag) })(ctx, c, a)
+	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
+		return deploy.Start(ctx, c, a, deploy.LatestTag)
+	})(ctx, c, a)
 }
 
 func deployHook(ctx context.Context, c *plug.C) error {

@@ -44,7 +44,7 @@ func runCommand(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	} else {
 		spec.Entrypoint, spec.Cmd = words[:1], words[1:]
 	}
-	if t := os.Getenv("TERM"); tty && t != "" {
+	if t := c.Getenv("TERM"); tty && t != "" {
 		spec.Env = append(spec.Env, "TERM="+t)
 	}
 	id, err := engine.CreateWithOptions(ctx, spec, args, c.Env)
@@ -161,4 +161,3 @@ func showStatus(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	}
 	return nil
 }
-

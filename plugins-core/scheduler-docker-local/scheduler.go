@@ -69,7 +69,9 @@ func ours(f func(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app
 	}
 }
 
-func stopTimeout(s settings.Settings) (time.Duration, error) { return s.Seconds(settings.StopTimeout, 10) }
+func stopTimeout(s settings.Settings) (time.Duration, error) {
+	return s.Seconds(settings.StopTimeout, 10)
+}
 
 // stopApp stops the app's containers; with "true" as third argument they are removed.
 func stopApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
