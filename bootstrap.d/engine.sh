@@ -27,6 +27,7 @@ start_engine() { # DIRECTORY
   fi
   mkdir -p "$1"
   mount_cgroups "$1"
+  note_network "$1"
   if ! pid_of "$1/docker.pid" "$1" >/dev/null; then
     rm -f "$1/docker.pid"
     set -- "$1" --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/docker.pid" --host "$DOCKER_HOST"
@@ -85,6 +86,29 @@ mount_listed() { # DIRECTORY TYPE OPTIONS TARGET
   echo "$4" >>"$1/mounts"
 }
 
+# note_network keeps what an engine changes in the kernel's network, unless one did that before.
+note_network() { # DIRECTORY
+  if [ ! -e "$1/forward" ] && [ ! -e /sys/class/net/docker0 ]; then
+    echo "$(iptables -S FORWARD | sed -n 's/^-P FORWARD //p') $(cat /proc/sys/net/ipv4/ip_forward)" >"$1/forward"
+  fi
+}
+
+# restore_network takes away an engine's bridge and rules.
+restore_network() { # DIRECTORY
+  read -r policy forward <"$1/forward" || return 0
+  for table in filter nat; do
+    iptables -t "$table" -S | sed -n '/DOCKER\|docker0/s/^-A /-D /p' >"$WORK/rules"
+    iptables -t "$table" -S | sed -n 's/^-N \(DOCKER\)/-X \1/p' >>"$WORK/rules"
+    while read -r rule; do
+      # shellcheck disable=SC2086 # the words of a rule
+      iptables -t "$table" $rule || :
+    done <"$WORK/rules"
+  done
+  iptables -P FORWARD "$policy"
+  echo "$forward" >/proc/sys/net/ipv4/ip_forward
+  ip link delete docker0 || :
+}
+
 # stop_engine ends the private engine of a directory and removes all it had.
 stop_engine() { # DIRECTORY
   if [ ! -d "$1" ]; then
@@ -94,6 +118,9 @@ stop_engine() { # DIRECTORY
   awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r target; do
     umount "$target" || umount -l "$target"
   done
+  if [ -e "$1/forward" ]; then
+    restore_network "$1"
+  fi
   if [ -e "$1/mounts" ]; then
     sort -r "$1/mounts" | while read -r target; do
       umount -l "$target" || :

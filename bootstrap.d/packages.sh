@@ -30,7 +30,10 @@ need() { # PROGRAM:PACKAGE...
       /*) [ ! -e "${pair%%:*}" ] || continue ;;
       *) ! command -v "${pair%%:*}" >/dev/null 2>&1 || continue ;;
     esac
-    missing="$missing ${pair#*:}"
+    case "$missing " in
+      *" ${pair#*:} "*) ;;
+      *) missing="$missing ${pair#*:}" ;;
+    esac
   done
   if [ -z "$missing" ]; then
     return
@@ -48,7 +51,7 @@ need() { # PROGRAM:PACKAGE...
 
 # need_client installs the engine's client where that is a package of its own, as newer Debians have it.
 need_client() {
-  if ! command -v docker >/dev/null 2>&1; then
+  if command -v dockerd >/dev/null 2>&1 && ! command -v docker >/dev/null 2>&1; then
     need docker:docker-cli
   fi
 }
