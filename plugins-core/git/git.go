@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
@@ -124,11 +126,22 @@ func receivePack(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	environ := settings.Set(env(c), app.LockFDEnv, strconv.Itoa(fd))
+	if out, ok := c.Stdout.(*os.File); ok {
+		client, err := unix.Dup(int(out.Fd())) // without O_CLOEXEC: that is the purpose
+		if err != nil {
+			return fmt.Errorf("cannot serve %q: %w", a.Name, err)
+		}
+		environ = settings.Set(environ, clientFDEnv, strconv.Itoa(client))
+	}
 	argv := []string{"git", "-c", "gc.autoDetach=false", "receive-pack", a.Dir()}
 	// From here on git is this process: it keeps the lock file open until the ref has moved.
-	err = syscall.Exec(git, argv, settings.Set(env(c), app.LockFDEnv, strconv.Itoa(fd)))
-	return fmt.Errorf("cannot run git: %w", err)
+	return fmt.Errorf("cannot run git: %w", syscall.Exec(git, argv, environ))
 }
+
+// clientFDEnv is the number of a descriptor of the connection to the pusher. The hook, whose own output goes to git,
+// sees by it that the pusher has gone.
+const clientFDEnv = "DOKKU_CLIENT_FD"
 
 // upload serves clone, fetch, pull and git archive.
 func upload(ctx context.Context, c *plug.C) error {

@@ -3,12 +3,13 @@ package git
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -152,27 +153,27 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 	return setBranch(c, a, branch)
 }
 
-// untilHangup returns a context that ends when nobody reads our output any more: the pusher pressed Ctrl-C or lost
+// untilHangup returns a context that ends when nobody is at the other end any more: the pusher pressed Ctrl-C or lost
 // the connection, and what is not live by then shall not go on.
 func untilHangup(ctx context.Context, c *plug.C) (context.Context, func()) {
-	out, ok := c.Stdout.(*os.File)
-	if !ok {
-		return ctx, func() {}
+	var fds []unix.PollFd
+	if out, ok := c.Stdout.(*os.File); ok {
+		fds = append(fds, unix.PollFd{Fd: int32(out.Fd())})
+	}
+	if fd, err := strconv.Atoi(c.Getenv(clientFDEnv)); err == nil && fd > 2 {
+		unix.CloseOnExec(fd)
+		fds = append(fds, unix.PollFd{Fd: int32(fd)})
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	fd := int32(out.Fd())
 	go func() {
 		for ctx.Err() == nil {
-			fds := []unix.PollFd{{Fd: fd}}
-			if n, err := unix.Poll(fds, 0); err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
-				cancel(fmt.Errorf("the pusher has gone"))
-				return
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(200 * time.Millisecond):
+			// Nothing is asked for: the end of the other side is reported all the same.
+			if n, err := unix.Poll(fds, 200); err == nil && n > 0 && slices.ContainsFunc(fds, hungUp) {
+				cancel(errors.New("the pusher has gone"))
 			}
 		}
 	}()
 	return ctx, func() { cancel(context.Canceled) }
 }
+
+func hungUp(fd unix.PollFd) bool { return fd.Revents&(unix.POLLERR|unix.POLLHUP) != 0 }
