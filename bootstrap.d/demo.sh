@@ -91,16 +91,16 @@ demo_port() { # DIRECTORY FIRST
 demo_settings() {
   nginx="nginx -e $DEMO/nginx/error.log -c $DEMO/nginx/nginx.conf"
   {
-    demo_setting DOKKU_LIB_ROOT "$DEMO/lib"
-    demo_setting PLUGIN_PATH "$DEMO/lib/plugins"
-    demo_setting DOKKU_SYSTEM_USER "$(id -un)"
-    demo_setting DOKKU_SYSTEM_GROUP "$(id -gn)"
-    demo_setting DOKKU_IMAGE dokku/stack:demo
-    demo_setting DOKKU_NGINX_TEST_COMMAND "$nginx -t"
-    demo_setting DOKKU_NGINX_RELOAD_COMMAND "$nginx -s reload"
-    demo_setting DOKKU_NGINX_PID_FILE "$DEMO/nginx/pid"
-    demo_setting DOKKU_NGINX_PORT "$http_port"
-    demo_setting DOCKER_HOST "$DOCKER_HOST"
+    setting DOKKU_LIB_ROOT "$DEMO/lib"
+    setting PLUGIN_PATH "$DEMO/lib/plugins"
+    setting DOKKU_SYSTEM_USER "$(id -un)"
+    setting DOKKU_SYSTEM_GROUP "$(id -gn)"
+    setting DOKKU_IMAGE dokku/stack:demo
+    setting DOKKU_NGINX_TEST_COMMAND "$nginx -t"
+    setting DOKKU_NGINX_RELOAD_COMMAND "$nginx -s reload"
+    setting DOKKU_NGINX_PID_FILE "$DEMO/nginx/pid"
+    setting DOKKU_NGINX_PORT "$http_port"
+    setting DOCKER_HOST "$DOCKER_HOST"
     network_settings
   } | replace "$DEMO/root/dokkurc" 600 || :
   echo localhost | replace "$DEMO/root/VHOST" || :
@@ -112,7 +112,7 @@ DOKKU_ROOT=$DEMO/root PATH=$DEMO/bin:\$PATH:/usr/sbin:/sbin exec $DEMO/bin/dokku
 EOF
 }
 
-demo_setting() { printf "export %s='%s'\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")"; }
+setting() { printf "export %s='%s'\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")"; }
 
 # network_settings prints how this host gets at packages, for the builds.
 network_settings() {
@@ -120,7 +120,7 @@ network_settings() {
     GOPROXY GONOSUMDB GOSUMDB PIP_INDEX_URL; do
     eval "value=\${$name:-}"
     if [ -n "$value" ]; then
-      demo_setting "$name" "$value"
+      setting "$name" "$value"
     fi
   done
 }
