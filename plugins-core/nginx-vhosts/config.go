@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -108,13 +109,13 @@ func (s *site) switchFile() string {
 
 // addresses lists where the app's web processes listen, from its state files.
 func (s *site) addresses() []string {
-	files, _ := filepath.Glob(s.app.Path("PORT.web.*")) // the pattern is good, so there is no error
 	var out []string
-	for _, file := range files {
-		if port := s.app.State(filepath.Base(file)); port != "" {
+	for _, file := range s.app.StateFiles("PORT.web.*") {
+		if port := s.app.State(file); port != "" {
 			out = append(out, net.JoinHostPort("127.0.0.1", port))
 		}
 	}
+	slices.Sort(out) // which process got which port makes no difference to nginx
 	return out
 }
 

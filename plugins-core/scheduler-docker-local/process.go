@@ -3,7 +3,6 @@ package schedulerdockerlocal
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,13 +46,9 @@ var stateFiles = [...]string{"CONTAINER", "PORT", "IP", "URL", "URLS", "CONTAINE
 
 // runningProcesses reads which containers the app's state files name.
 func runningProcesses(a app.App) ([]*process, error) {
-	files, err := filepath.Glob(a.Path("CONTAINER.*"))
-	if err != nil {
-		return nil, err
-	}
 	var out []*process
-	for _, path := range files {
-		parts := strings.Split(filepath.Base(path), ".")
+	for _, file := range a.StateFiles("CONTAINER.*") {
+		parts := strings.Split(file, ".")
 		if len(parts) != 3 {
 			continue
 		}
@@ -61,7 +56,7 @@ func runningProcesses(a app.App) ([]*process, error) {
 		if err != nil {
 			continue
 		}
-		out = append(out, &process{kind: parts[1], index: n, container: a.State(filepath.Base(path))})
+		out = append(out, &process{kind: parts[1], index: n, container: a.State(file)})
 	}
 	slices.SortFunc(out, func(x, y *process) int {
 		if c := strings.Compare(x.kind, y.kind); c != 0 {

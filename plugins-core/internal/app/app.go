@@ -82,7 +82,7 @@ type NotFoundError struct{ Name string }
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("App %s does not exist", e.Name) }
 
-// List returns the names of all apps: every directory under root that can be an app's.
+// List returns the names of all apps: every directory under root that can be an app's, or a link to one.
 func List(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -90,8 +90,8 @@ func List(root string) ([]string, error) {
 	}
 	names := make([]string, 0, len(entries))
 	for _, e := range entries {
-		if e.IsDir() && CheckName(e.Name()) == nil {
-			names = append(names, e.Name())
+		if a := (App{Name: e.Name(), Root: root}); CheckName(a.Name) == nil && a.Exists() {
+			names = append(names, a.Name)
 		}
 	}
 	return names, nil
@@ -127,6 +127,13 @@ func (a App) State(file string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(data))
+}
+
+// StateFiles returns the names of the state files that match pattern, sorted. The directory's own name is no pattern,
+// whatever characters it has.
+func (a App) StateFiles(pattern string) []string {
+	names, _ := fs.Glob(os.DirFS(a.Dir()), pattern) // our patterns are good, so there is no error
+	return names
 }
 
 // SetState writes one line to the state file of that name; an empty value removes it.
@@ -166,19 +173,15 @@ func (a App) Snapshot(patterns ...string) (*Snapshot, error) {
 		if !strings.ContainsAny(pattern, "*") {
 			s.files[pattern] = nil
 		}
-		matches, err := filepath.Glob(a.Path(pattern))
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range matches {
-			data, err := os.ReadFile(path)
+		for _, file := range a.StateFiles(pattern) {
+			data, err := os.ReadFile(a.Path(file))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
 				return nil, fmt.Errorf("cannot keep the state of %s: %w", a.Name, err)
 			}
-			s.files[filepath.Base(path)] = data
+			s.files[file] = data
 		}
 	}
 	return s, nil

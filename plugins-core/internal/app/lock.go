@@ -39,11 +39,9 @@ func (a App) Lock(ctx context.Context, env func(string) string, waiting func()) 
 		return &Lock{token: token}, nil
 	}
 	path := a.Path(lockFile)
-	if fd, err := strconv.Atoi(env(LockFDEnv)); err == nil && fd > 2 {
-		if f := os.NewFile(uintptr(fd), path); f != nil && same(f, path) {
-			unix.CloseOnExec(fd)
-			return a.lockFile(ctx, f, true, waiting)
-		}
+	if fd, err := strconv.Atoi(env(LockFDEnv)); err == nil && fd > 2 && isFile(fd, path) {
+		unix.CloseOnExec(fd)
+		return a.lockFile(ctx, os.NewFile(uintptr(fd), path), true, waiting)
 	}
 	for {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
@@ -129,6 +127,16 @@ func (l *Lock) Unlock() {
 	}
 }
 
+// isFile tells whether descriptor fd is the file at path. Only then it is ours to wrap: an os.File closes its descriptor
+// when it is collected, and the number in the environment may be that of something else by now.
+func isFile(fd int, path string) bool {
+	var open, named unix.Stat_t
+	if unix.Fstat(fd, &open) != nil || unix.Stat(path, &named) != nil {
+		return false
+	}
+	return open.Dev == named.Dev && open.Ino == named.Ino
+}
+
 func same(f *os.File, path string) bool {
 	a, err := f.Stat()
 	if err != nil {
@@ -145,7 +153,9 @@ func LockPath(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err == nil {
-		err = flock(ctx, f, func() {})
+		if err = flock(ctx, f, func() {}); err != nil {
+			_ = f.Close()
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock %q: %w", path, err)
