@@ -25,6 +25,9 @@ const (
 {{end}}`
 )
 
+// App describes the command line, for documentation that is made of it.
+func App() *cli.App { return (&tool{}).app() }
+
 // app is the table of commands.
 func (t *tool) app() *cli.App {
 	commands := []*cli.Command{
