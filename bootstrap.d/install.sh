@@ -14,16 +14,18 @@ install_host() {
     *) die "cannot install with DOKKU_ROOT or DOKKU_LIB_ROOT set: a host's platform is in $INSTALL_ROOT and $INSTALL_LIB" ;;
   esac
   phase programs "Programs"
+  need /etc/ssl/certs/ca-certificates.crt:ca-certificates
+  start_job programs build
   step "packages" "dpkg-query -W" install_packages
-  build
   step "daemons" running_daemons install_daemons
   export DOCKER_HOST="${DOCKER_HOST:-$HOST_ENGINE}"
   prepare_stack
+  finish_job programs
   step "programs in $INSTALL_BIN" "state_of $INSTALL_BIN/dokku $INSTALL_BIN/sshcommand $INSTALL_BIN/pluginhook" install_programs
   phase platform "Platform"
   step "user dokku" "state_of $INSTALL_ROOT/.ssh $INSTALL_ROOT/.sshcommand /etc/passwd /etc/group" install_user
-  step "settings in $INSTALL_ROOT" "state_of $INSTALL_ROOT/.dokkurc $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_ROOT/VERSION" install_settings
   step "core plugins in $INSTALL_LIB" "state_of $INSTALL_LIB/core-plugins $INSTALL_LIB/plugins" "$INSTALL_BIN/dokku" core-install
+  step "settings in $INSTALL_ROOT" "state_of $INSTALL_ROOT/.dokkurc $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_ROOT/VERSION" install_settings
   step "directories" "state_of $INSTALL_LIB/data $INSTALL_LIB/config /var/log/dokku" install_directories
   step "install hooks of the plugins" "state_of /etc/nginx /etc/sudoers.d $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_LIB/plugins" \
     "$INSTALL_BIN/dokku" plugins-install
@@ -57,7 +59,7 @@ state_of() { # PATH...
 
 install_packages() {
   # shellcheck disable=SC2046 # a list
-  need $(platform_programs) /etc/ssl/certs/ca-certificates.crt:ca-certificates
+  need $(platform_programs)
   need_client
 }
 

@@ -19,8 +19,8 @@ run_tests() {
   failed=
   checks
   phase stack "Image that apps are built on"
-  install -d -m 755 "$WORK/root"
-  finish_stack latest env DOKKU_ROOT="$WORK/root" DOKKU_SYSTEM_USER="$(id -un)" "$SRC/bin/dokku"
+  test_dokku core-install >/dev/null
+  finish_stack latest test_dokku
   phase tests "Tests: go test -race ./..."
   tests
 }
@@ -33,6 +33,13 @@ test_engine() {
   # shellcheck disable=SC2034 # at_end runs it
   AT_END="stop_engine $TEST_DIR/engine"
   use_engine "$TEST_DIR/engine"
+}
+
+# test_dokku is dokku of a platform that is there to make the stack, and for nothing else.
+test_dokku() {
+  mkdir -p "$WORK/root"
+  env -u DOKKU_IMAGE DOKKU_ROOT="$WORK/root" DOKKU_LIB_ROOT="$WORK/lib" PLUGIN_PATH="$WORK/lib/plugins" \
+    DOKKU_SYSTEM_USER="$(id -un)" DOKKU_SYSTEM_GROUP="$(id -gn)" "$SRC/bin/dokku" "$@"
 }
 
 # checks runs all of them, whether or not one fails.
