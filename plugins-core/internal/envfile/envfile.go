@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kballard/go-shellquote"
-
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
 
@@ -40,35 +38,94 @@ func CheckValue(key, value string) error {
 	return nil
 }
 
-// Parse reads the text of an ENV file. A name that is no valid key is passed over, as a shell would.
+// Parse reads the text of an ENV file: words, quotes, backslashes and comments mean what they mean to a shell, and
+// nothing is expanded. A word that gives no valid name a value is passed over.
 func Parse(text string) (Vars, error) {
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return nil, fmt.Errorf("line %d: it has a NUL byte, which no environment can hold", 1+strings.Count(text[:i], "\n"))
+	}
 	vars := Vars{}
-	lines := strings.SplitAfter(text, "\n")
-	for i := 0; i < len(lines); i++ {
-		line, start := lines[i], i
-		if t := strings.TrimSpace(line); t == "" || t[0] == '#' {
+	for rest := text; ; {
+		rest = strings.TrimLeft(rest, " \t\n")
+		if rest == "" {
+			return vars, nil
+		}
+		if rest[0] == '#' {
+			_, rest, _ = strings.Cut(rest, "\n")
 			continue
 		}
-		words, err := shellquote.Split(line)
-		// A value may go over several lines: take more of them until its quote is closed.
-		for errors.Is(err, shellquote.UnterminatedSingleQuoteError) || errors.Is(err, shellquote.UnterminatedDoubleQuoteError) ||
-			errors.Is(err, shellquote.UnterminatedEscapeError) {
-			if i++; i == len(lines) {
-				return nil, fmt.Errorf("line %d: a quote is not closed", start+1)
-			}
-			line += lines[i]
-			words, err = shellquote.Split(line)
+		word, tail, ok := nextWord(rest)
+		if !ok {
+			return nil, fmt.Errorf("line %d: a quote is not closed", 1+strings.Count(text[:len(text)-len(rest)], "\n"))
 		}
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %v", start+1, err)
+		if key, value, found := strings.Cut(word, "="); found && ValidKey(key) {
+			vars[key] = value
 		}
-		for _, word := range words {
-			if key, value, ok := strings.Cut(word, "="); ok && ValidKey(key) {
-				vars[key] = value
+		rest = tail
+	}
+}
+
+// nextWord takes the first word of text, which does not begin with a blank; ok is false when a quote in it is not
+// closed. A value may be long and have many lines, so each byte is looked at once.
+func nextWord(text string) (word, rest string, ok bool) {
+	var b strings.Builder
+	for text != "" {
+		i := strings.IndexAny(text, " \t\n'\"\\")
+		if i < 0 {
+			b.WriteString(text)
+			return b.String(), "", true
+		}
+		b.WriteString(text[:i])
+		c := text[i]
+		text = text[i+1:]
+		switch c {
+		case ' ', '\t', '\n':
+			return b.String(), text, true
+		case '\'':
+			quoted, tail, closed := strings.Cut(text, "'")
+			if !closed {
+				return "", "", false
 			}
+			b.WriteString(quoted)
+			text = tail
+		case '"':
+			if text, ok = doubleQuoted(&b, text); !ok {
+				return "", "", false
+			}
+		case '\\':
+			text = escaped(&b, text, "")
 		}
 	}
-	return vars, nil
+	return b.String(), "", true
+}
+
+// doubleQuoted writes what stands before the closing quote to b and returns what stands behind it.
+func doubleQuoted(b *strings.Builder, text string) (rest string, ok bool) {
+	for {
+		i := strings.IndexAny(text, `"\`)
+		if i < 0 {
+			return "", false
+		}
+		b.WriteString(text[:i])
+		c := text[i]
+		if text = text[i+1:]; c == '"' {
+			return text, true
+		}
+		text = escaped(b, text, "$`\"\\\n")
+	}
+}
+
+// escaped writes what a backslash before text means to b and returns what follows: the character itself, nothing for an
+// end of line. Where only some characters can be escaped, and at the end, the backslash stands for itself.
+func escaped(b *strings.Builder, text, only string) (rest string) {
+	switch {
+	case text == "" || only != "" && !strings.Contains(only, text[:1]):
+		b.WriteByte('\\')
+		return text
+	case text[0] != '\n':
+		b.WriteByte(text[0])
+	}
+	return text[1:]
 }
 
 // Format writes vars as the text of an ENV file, sorted by name.
