@@ -52,7 +52,7 @@ var programs = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	for name, pkg := range map[string]string{"dokku": "../dokku", "sshcommand": "../sshcommand", "pluginhook": "../pluginhook/cmd/pluginhook"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name), pkg)
+		cmd := exec.Command("go", "build", "-trimpath", "-tags=urfave_cli_no_docs", "-ldflags=-s -w", "-o", filepath.Join(dir, name), pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("cannot build %s: %v\n%s", pkg, err, out)
@@ -150,6 +150,9 @@ func (p *platform) settings() error {
 		{"DOKKU_NGINX_PID_FILE", p.dir + "/nginx/pid"}, {"DOKKU_NGINX_PORT", strconv.Itoa(p.httpPort)},
 		{"DOKKU_NGINX_SSL_PORT", strconv.Itoa(p.tlsPort)}, {"DOKKU_WAIT_TO_RETIRE", "2"}, {"DOKKU_DEFAULT_CHECKS_WAIT", "2"},
 		{"DOKKU_CHECKS_TIMEOUT", "15"}, {"DOKKU_STOP_TIMEOUT", "3"},
+	}
+	if _, err := os.Stat("/usr/bin/docker"); err == nil {
+		set = append(set, [2]string{"DOCKER_BIN", "/usr/bin/docker"}) // Debian's, on hosts that have another
 	}
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		set = append(set, [2]string{"DOCKER_HOST", host})

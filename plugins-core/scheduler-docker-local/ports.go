@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -73,4 +74,9 @@ func (b *portBook) remember(port int) error {
 	return record.WriteLine(b.file, strings.Join(words, " "))
 }
 
-func forgetPorts(s settings.Settings, name string) error { return record.Remove(portFile(s, name)) }
+func forgetPorts(s settings.Settings, name string) error {
+	if err := app.CheckName(name); err != nil { // it may come from anybody who triggers post-delete
+		return err
+	}
+	return record.Remove(portFile(s, name))
+}

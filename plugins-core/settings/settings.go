@@ -4,7 +4,9 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -106,7 +108,10 @@ func (s Settings) StackImage() string { return s.Get(StackImage, "dokku/stack:la
 // Command splits the setting key, a command line, into words; def is used when it is not set.
 func (s Settings) Command(key, def string) ([]string, error) {
 	words, err := shellquote.Split(s.Get(key, def))
-	if err != nil || len(words) == 0 {
+	if err == nil && len(words) == 0 {
+		err = errors.New("it has no words")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot use %s=%q as a command: %v", key, s.Get(key, def), err)
 	}
 	return words, nil
@@ -128,6 +133,9 @@ func (s Settings) Int(key string, def int) (int, error) {
 // Seconds returns the setting key, a whole number of seconds.
 func (s Settings) Seconds(key string, def int) (time.Duration, error) {
 	n, err := s.Int(key, def)
+	if n > math.MaxInt64/int(time.Second) {
+		return 0, fmt.Errorf("cannot use %s=%d: so many seconds cannot be counted", key, n)
+	}
 	return time.Duration(n) * time.Second, err
 }
 

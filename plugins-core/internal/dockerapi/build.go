@@ -1,6 +1,7 @@
 package dockerapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/image"
@@ -30,15 +32,31 @@ type BuildSpec struct {
 }
 
 // BuildDockerfile builds an image and copies the engine's output to out as it comes.
+//
+// The engine's own builder does it, with no program of docker's started. It makes a layer of each label, so ours go
+// into one instruction at the end of a copy of the Dockerfile. What only BuildKit understands is built by docker's
+// command, which brings the session that BuildKit asks for registries' passwords.
 func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer) error {
 	labels := e.Labels(s.App, "")
 	maps.Copy(labels, s.Labels)
-	if len(s.Options) > 0 {
+	root, err := os.OpenRoot(s.Dir) // no link in the tree leads out of it
+	if err != nil {
+		return fmt.Errorf("cannot read the source: %w", err)
+	}
+	defer root.Close()
+	text, err := root.ReadFile(s.Dockerfile)
+	if err != nil {
+		return fmt.Errorf("cannot read the Dockerfile: %w", err)
+	}
+	if buildKit := NeedsBuildKit(string(text)); buildKit || len(s.Options) > 0 {
+		if buildKit {
+			s.Env = append(slices.Clone(s.Env), "DOCKER_BUILDKIT=1", "BUILDKIT_PROGRESS=plain")
+		}
 		return buildWithOptions(ctx, s, labels, out)
 	}
-	excludes, err := dockerignore(s.Dir, s.Dockerfile)
+	excludes, err := prepareContext(root, string(text), labels)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot prepare the source for the build: %w", err)
 	}
 	tree, err := archive.TarWithOptions(s.Dir, &archive.TarOptions{ExcludePatterns: excludes})
 	if err != nil {
@@ -46,7 +64,7 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 	}
 	defer tree.Close()
 	resp, err := e.cli.ImageBuild(ctx, tree, build.ImageBuildOptions{
-		Tags: []string{s.Tag}, Dockerfile: s.Dockerfile, Labels: labels, Remove: true, ForceRemove: true,
+		Tags: []string{s.Tag}, Dockerfile: ourDockerfile, Remove: true, ForceRemove: true,
 	})
 	if err != nil {
 		return explain("build the image", err)
@@ -55,34 +73,117 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 	return copyMessages(ctx, resp.Body, out)
 }
 
+// ourDockerfile is the copy of the Dockerfile that has our labels.
+const ourDockerfile = ".dokku.Dockerfile"
+
+// prepareContext adds our Dockerfile to the tree, and to what is ignored: the engine reads it and then takes it away,
+// so no COPY finds it. It returns the patterns of what is not sent at all.
+func prepareContext(root *os.Root, dockerfile string, labels map[string]string) (excludes []string, err error) {
+	var line strings.Builder
+	line.WriteString("\nLABEL")
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		fmt.Fprintf(&line, " %s=%s", key, quoteInstruction(labels[key]))
+	}
+	if err := replace(root, ourDockerfile, dockerfile+line.String()+"\n"); err != nil {
+		return nil, err
+	}
+	ignore, err := root.ReadFile(dockerignore)
+	own := ourDockerfile + "\n"
+	if errors.Is(err, os.ErrNotExist) {
+		own += dockerignore + "\n"
+	} else if err != nil {
+		return nil, err
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(ignore))
+	if err != nil {
+		return nil, err
+	}
+	text := string(ignore)
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return append(patterns, "!"+ourDockerfile, "!"+dockerignore), replace(root, dockerignore, text+own)
+}
+
+const dockerignore = ".dockerignore"
+
+// replace writes a file in place of whatever has its name.
+func replace(root *os.Root, name, text string) error {
+	if err := root.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return root.WriteFile(name, []byte(text), 0o644)
+}
+
+// quoteInstruction quotes a value for a Dockerfile, where a dollar would be expanded.
+func quoteInstruction(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(s) + `"`
+}
+
+// NeedsBuildKit tells whether a Dockerfile uses what the engine's own builder does not know: a syntax line, mounts and
+// other flags of RUN, COPY and ADD, or here-documents.
+func NeedsBuildKit(dockerfile string) bool {
+	lines := strings.Split(dockerfile, "\n")
+	for i, line := range lines {
+		line = strings.TrimSpace(line)
+		if directive, ok := strings.CutPrefix(line, "#"); ok {
+			name, _, found := strings.Cut(strings.TrimSpace(directive), "=")
+			if found && strings.EqualFold(strings.TrimSpace(name), "syntax") {
+				return true
+			}
+			continue
+		}
+		instruction, rest, _ := strings.Cut(line, " ")
+		switch strings.ToUpper(instruction) {
+		case "RUN", "COPY", "ADD":
+			if hasNewFlag(rest) || hasHereDocument(rest, lines[i+1:]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasNewFlag tells whether an instruction begins with a flag that came with BuildKit.
+func hasNewFlag(arguments string) bool {
+	for word := range strings.FieldsSeq(arguments) {
+		flag, ok := strings.CutPrefix(word, "--")
+		if !ok {
+			return false
+		}
+		switch name, _, _ := strings.Cut(flag, "="); name {
+		case "mount", "network", "security", "link", "chmod", "exclude", "parents", "checksum", "keep-git-dir":
+			return true
+		}
+	}
+	return false
+}
+
+// hasHereDocument tells whether an instruction names a word after << that stands alone on a later line.
+func hasHereDocument(arguments string, later []string) bool {
+	_, after, ok := strings.Cut(arguments, "<<")
+	if !ok {
+		return false
+	}
+	word := strings.TrimLeft(strings.TrimPrefix(after, "-"), `"'`)
+	end := strings.IndexFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
+	if end >= 0 {
+		word = word[:end]
+	}
+	return word != "" && slices.ContainsFunc(later, func(line string) bool { return strings.TrimSpace(line) == word })
+}
+
 // buildWithOptions has docker's own command build, which knows all of its options.
 func buildWithOptions(ctx context.Context, s BuildSpec, labels map[string]string, out io.Writer) error {
-	args := []string{"docker", "image", "build", "--tag", s.Tag, "--file", filepath.Join(s.Dir, s.Dockerfile)}
+	args := []string{dockerCommand(s.Env), "image", "build", "--tag", s.Tag, "--file", filepath.Join(s.Dir, s.Dockerfile)}
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		args = append(args, "--label", key+"="+labels[key])
 	}
 	args = append(append(args, s.Options...), s.Dir)
 	if err := proc.Run(ctx, proc.Cmd{Args: args, Env: s.Env, Stdout: out, Stderr: out}); err != nil {
-		return fmt.Errorf("cannot build the image with the options %q of the plugins: %w", strings.Join(s.Options, " "), err)
+		return fmt.Errorf("cannot build the image with docker's own command (options of plugins: %q): %w", strings.Join(s.Options, " "), err)
 	}
 	return nil
-}
-
-// dockerignore reads the patterns of .dockerignore; what the build itself needs is never left out.
-func dockerignore(dir, dockerfile string) ([]string, error) {
-	f, err := os.Open(filepath.Join(dir, ".dockerignore"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read .dockerignore: %w", err)
-	}
-	defer f.Close()
-	patterns, err := ignorefile.ReadAll(f)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read .dockerignore: %w", err)
-	}
-	return append(patterns, "!"+dockerfile, "!.dockerignore"), nil
 }
 
 // copyMessages prints the engine's stream of messages and returns the error that it may end with.

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // CreateWithOptions makes a container. options are words of `docker run` that plugins gave; only docker's own command
@@ -19,7 +20,7 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 	if len(options) == 0 {
 		return e.Create(ctx, s)
 	}
-	args := []string{"docker", "container", "create"}
+	args := []string{dockerCommand(env), "container", "create"}
 	add := func(flag, value string) { args = append(args, flag, value) }
 	labels := e.Labels(s.App, s.Kind)
 	maps.Copy(labels, s.Labels)
@@ -70,6 +71,9 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 	}
 	return strings.TrimSpace(out), nil
 }
+
+// dockerCommand is docker's own command: DOCKER_BIN, for hosts that have several.
+func dockerCommand(env []string) string { return settings.Settings{Env: env}.Get("DOCKER_BIN", "docker") }
 
 // steersDocker tells whether docker's own command, or the loader, would heed an app's variable of that name.
 func steersDocker(key string) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -40,7 +41,11 @@ func Set(s settings.Settings, plugin, app, key, value string) error {
 	return record.Write(file, []byte(value), 0o600)
 }
 
-// Destroy removes all of the plugin's properties of app.
-func Destroy(s settings.Settings, plugin, app string) error {
-	return os.RemoveAll(filepath.Dir(path(s, plugin, app, "x")))
+// Destroy removes all of the plugin's properties of the app of that name.
+func Destroy(s settings.Settings, plugin, name string) error {
+	// The name may come from anybody who triggers post-delete; without one, all apps' properties would go.
+	if err := app.CheckName(name); err != nil {
+		return err
+	}
+	return os.RemoveAll(filepath.Dir(path(s, plugin, name, "x")))
 }

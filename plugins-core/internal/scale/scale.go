@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,9 @@ func Parse(text string) ([]Process, error) {
 		n, err := strconv.Atoi(strings.TrimSpace(count))
 		if !ok || err != nil || n < 0 || n > Max || !ValidType(name) {
 			return nil, fmt.Errorf("line %q is not TYPE=COUNT", line)
+		}
+		if slices.ContainsFunc(out, func(p Process) bool { return p.Type == name }) {
+			return nil, fmt.Errorf("line %q: %q stands there twice", line, name)
 		}
 		out = append(out, Process{Type: name, Count: n})
 	}
