@@ -1,18 +1,24 @@
-// Package docs_test runs what the documentation shows.
+// Package docs_test runs what the documentation shows, compares what it says with the code, and writes the parts of it
+// that are made of the code: go test ./docs -update.
 package docs_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dokku-go/dokku/dokku/dokkucmd"
 	"github.com/dokku-go/dokku/pluginhook/hookcmd"
 	"github.com/dokku-go/dokku/sshcommand/sshcmd"
 )
+
+var update = flag.Bool("update", false, "rewrite the generated parts of the pages")
 
 func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
@@ -20,6 +26,7 @@ func TestMain(m *testing.M) {
 		os.Setenv("GORACE", "atexit_sleep_ms=10")
 	}
 	testscript.Main(m, map[string]func(){
+		"dokku":      func() { os.Exit(dokkucmd.Main(os.Args)) },
 		"pluginhook": func() { os.Exit(hookcmd.Main(os.Args)) },
 		"sshcommand": func() { os.Exit(sshcmd.Main(os.Args)) },
 	})
@@ -72,9 +79,22 @@ func blocks(page string) map[int]string {
 	return found
 }
 
-// setup makes every file that begins with #! executable, as in the other scripts; a hook may want to compile Go.
+// setup makes every file that begins with #! executable, as in the other scripts; a hook may want to compile Go. dokku
+// has its directories below $WORK, and whoever runs the tests is its system user.
 func setup(env *testscript.Env) error {
+	me, err := user.Current()
+	if err != nil {
+		return err
+	}
+	env.Setenv("DOKKU_SYSTEM_USER", me.Username)
+	env.Setenv("DOKKU_ROOT", filepath.Join(env.WorkDir, "root"))
+	env.Setenv("DOKKU_LIB_ROOT", filepath.Join(env.WorkDir, "lib"))
 	env.Setenv("PLUGIN_PATH", filepath.Join(env.WorkDir, "plugins"))
+	for _, dir := range []string{"root", "lib"} {
+		if err := os.Mkdir(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
+			return err
+		}
+	}
 	for _, key := range []string{"GOROOT", "GOCACHE", "GOFLAGS"} {
 		env.Setenv(key, os.Getenv(key))
 	}
