@@ -10,10 +10,13 @@ package nginxvhosts
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -75,10 +78,13 @@ func (s *site) names() ([]string, error) {
 		return nil, nil
 	}
 	if own, err := os.ReadFile(s.app.Path("VHOST")); err == nil {
-		names := strings.Fields(string(own))
-		for _, name := range names {
+		var names []string
+		for name := range strings.FieldsSeq(string(own)) {
 			if !validHost(name) {
 				return nil, fmt.Errorf("cannot serve %q: %q in its VHOST file is no host name", s.app.Name, name)
+			}
+			if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+				names = append(names, name)
 			}
 		}
 		return names, nil
@@ -93,7 +99,8 @@ func (s *site) names() ([]string, error) {
 	return nil, nil
 }
 
-// globalName reads the host name in the file VHOST or HOSTNAME of the root directory; "" when there is none.
+// globalName reads the host name, or the address, in the file VHOST or HOSTNAME of the root directory; "" when there
+// is none. A star has no place in it, since names are made of it by putting the app's before.
 func globalName(root, file string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(root, file))
 	if errors.Is(err, os.ErrNotExist) {
@@ -103,7 +110,7 @@ func globalName(root, file string) (string, error) {
 		return "", err
 	}
 	name := strings.TrimSpace(string(data))
-	if name != "" && !validHost(name) {
+	if name != "" && net.ParseIP(name) == nil && (!validHost(name) || name[0] == '*') {
 		return "", fmt.Errorf("cannot use %q in %s: it is no host name", name, filepath.Join(root, file))
 	}
 	return name, nil
@@ -158,7 +165,7 @@ func (s *site) portURL() ([]string, error) {
 			return nil, err
 		}
 	}
-	return []string{"http://" + host + ":" + port}, nil
+	return []string{"http://" + net.JoinHostPort(host, port)}, nil
 }
 
 func (s *site) printNames(_ context.Context) error {
@@ -193,7 +200,7 @@ func (s *site) claim(names []string) error {
 		return err
 	}
 	for _, name := range names {
-		file := filepath.Join(dir, strings.ToLower(name))
+		file := filepath.Join(dir, claimFile(name))
 		data, err := os.ReadFile(file)
 		owner := strings.TrimSpace(string(data))
 		switch {
@@ -209,6 +216,14 @@ func (s *site) claim(names []string) error {
 		}
 	}
 	return nil
+}
+
+// claimFile is the name of the file that says who has the host name: that name, unless no file can be called so.
+func claimFile(name string) string {
+	if name = strings.ToLower(name); len(name) > 200 {
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+	}
+	return name
 }
 
 func (s *site) serves(owner, name string) bool {

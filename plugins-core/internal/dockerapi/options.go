@@ -73,7 +73,9 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 }
 
 // dockerCommand is docker's own command: DOCKER_BIN, for hosts that have several.
-func dockerCommand(env []string) string { return settings.Settings{Env: env}.Get("DOCKER_BIN", "docker") }
+func dockerCommand(env []string) string {
+	return settings.Settings{Env: env}.Get("DOCKER_BIN", "docker")
+}
 
 // steersDocker tells whether docker's own command, or the loader, would heed an app's variable of that name.
 func steersDocker(key string) bool {
