@@ -56,7 +56,8 @@ func deployApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 	if err := r.takeOver(ctx); err != nil {
 		return err
 	}
-	return r.retire(ctx)
+	r.retire(ctx)
+	return nil
 }
 
 // prepare gathers all that the containers are made of, before anything is made.
@@ -141,8 +142,8 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		},
 	}
 	if r.image.Builder == "herokuish" {
-		spec.Entrypoint, spec.Cmd = []string{}, []string{"/start", p.kind}
-	} else if p.kind != "web" {
+		spec.Entrypoint, spec.Cmd = []string{}, []string{"/start", p.kind} // which is an init of its own
+	} else if spec.Init = dockerapi.HasInit(r.c.Env); p.kind != "web" {
 		return fmt.Errorf("cannot start %q of %s: only images with a Procfile have processes other than web", p.kind, r.app.Name)
 	}
 	if p.port == 0 {

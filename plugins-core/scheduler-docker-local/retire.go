@@ -21,40 +21,51 @@ import (
 )
 
 // retire names the new containers as users expect and leaves the old ones running for the requests that they still
-// answer; a process of its own ends them after DOKKU_WAIT_TO_RETIRE seconds.
-func (r *rollout) retire(ctx context.Context) error {
-	wait, err := r.c.Settings().Int(settings.WaitToRetire, 60)
-	if err != nil {
-		return err
+// answer; a process of its own ends them after DOKKU_WAIT_TO_RETIRE seconds. The new version serves by now, so nothing
+// in here makes the deploy a failure: it is said, and the next deploy cleans up.
+func (r *rollout) retire(ctx context.Context) {
+	r.rename(ctx)
+	if len(r.old) == 0 {
+		return
 	}
-	args := []string{"dokku", pluginName + ":retire", strconv.Itoa(wait)}
+	wait, err := r.c.Settings().Int(settings.WaitToRetire, 60)
+	if err == nil {
+		args := []string{"dokku", pluginName + ":retire", strconv.Itoa(wait)}
+		for _, p := range r.old {
+			args = append(args, p.container)
+		}
+		r.c.Info1("Shutting down old container in %d seconds", wait)
+		err = detach(r.c, args)
+	}
+	if err != nil {
+		r.c.Warn("The old container is left to the next deploy: %v", err)
+	}
+}
+
+// rename calls the new containers APP.TYPE.N. The engine has one name space for all that use it, so another's container
+// may have the name; ours then keeps the one it was made with.
+func (r *rollout) rename(ctx context.Context) {
 	for _, p := range r.old {
 		name := fmt.Sprintf("%s.%s.%d", r.app.Name, p.dyno(), time.Now().UnixNano())
 		if err := r.engine.Rename(ctx, p.container, name); err != nil && !dockerapi.IsNotFound(err) {
-			return err
+			r.c.Warn("%v", err)
 		}
-		args = append(args, p.container)
 	}
 	for _, p := range r.fresh {
 		if err := r.engine.Rename(ctx, p.container, r.app.Name+"."+p.dyno()); err != nil {
-			return err
+			r.c.Warn("%v", err)
 		}
 	}
-	if len(r.old) == 0 {
-		return nil
-	}
-	r.c.Info1("Shutting down old container in %d seconds", wait)
-	return r.detach(args)
 }
 
 // detach starts a dokku of its own session that outlives the push.
-func (r *rollout) detach(args []string) error {
-	path, err := proc.LookPath(r.c.Env, args[0])
+func detach(c *plug.C, args []string) error {
+	path, err := proc.LookPath(c.Env, args[0])
 	if err != nil {
 		return err
 	}
 	cmd := &exec.Cmd{Path: path, Args: args, Dir: "/", SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	cmd.Env = settings.Unset(settings.Unset(r.c.Env, app.LockTokenEnv), app.LockFDEnv)
+	cmd.Env = settings.Unset(settings.Unset(c.Env, app.LockTokenEnv), app.LockFDEnv)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start the process that ends the old containers: %w", err)
 	}
@@ -102,24 +113,26 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	if err != nil {
 		return err
 	}
-	grace, err := stopTimeout(c.Settings())
-	if err != nil {
+	busy := connectedPorts()
+	var idle []string
+	err = parallel(list, func(item dockerapi.Container) error {
+		if item.Running || slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID }) {
+			return nil
+		}
+		return engine.Remove(ctx, item.ID)
+	})
+	for _, item := range list {
+		retired := item.Running && item.Labels[dockerapi.LabelKind] == kindDeploy &&
+			!slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID })
+		if retired && item.HostPort != 0 && !busy[item.HostPort] { // else it is left to the process that waits for its time
+			idle = append(idle, item.ID)
+		}
+	}
+	if len(idle) == 0 {
 		return err
 	}
-	busy := connectedPorts()
-	return parallel(list, func(item dockerapi.Container) error {
-		switch {
-		case slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID }):
-		case item.Labels[dockerapi.LabelKind] == kindRun && item.Running:
-		case item.Running && (item.HostPort == 0 || busy[item.HostPort]):
-			// Left to the process that waits for its time.
-		case item.Running:
-			return end(ctx, engine, item.ID, grace)
-		default:
-			return engine.Remove(ctx, item.ID)
-		}
-		return nil
-	})
+	// Beside the build: how long an app takes to end is not the pusher's concern.
+	return errors.Join(err, detach(c, append([]string{"dokku", pluginName + ":retire", "0"}, idle...)))
 }
 
 // connectedPorts returns the ports of this host to which somebody on it holds a connection, as the proxy does for

@@ -42,7 +42,7 @@ func runCommand(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	if image.Builder == "herokuish" {
 		spec.Entrypoint, spec.Cmd = []string{}, append([]string{"/exec"}, words...)
 	} else {
-		spec.Entrypoint, spec.Cmd = words[:1], words[1:]
+		spec.Entrypoint, spec.Cmd, spec.Init = words[:1], words[1:], dockerapi.HasInit(c.Env)
 	}
 	if t := c.Getenv("TERM"); tty && t != "" {
 		spec.Env = append(spec.Env, "TERM="+t)

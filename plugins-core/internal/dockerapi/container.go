@@ -34,6 +34,7 @@ type Spec struct {
 	TTY          bool
 	OpenStdin    bool
 	AutoRemove   bool
+	Init         bool // put docker's small init before the program, so that it gets signals and orphans are buried
 }
 
 // Bind is a host directory mounted in a container.
@@ -57,6 +58,9 @@ func (e *Engine) Create(ctx context.Context, s Spec) (string, error) {
 		config.Labels[k] = v
 	}
 	host := &container.HostConfig{AutoRemove: s.AutoRemove}
+	if s.Init {
+		host.Init = &s.Init
+	}
 	for _, b := range s.Binds {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: b.Source, Target: b.Target})
 	}

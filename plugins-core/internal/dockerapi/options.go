@@ -51,6 +51,9 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		env = append(env, key+"="+value)
 		add("--env", key)
 	}
+	if s.Init {
+		args = append(args, "--init")
+	}
 	if s.TTY {
 		args = append(args, "--tty")
 	}
@@ -70,6 +73,12 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		return "", fmt.Errorf("cannot create a container with the options %q of the plugins: %w", strings.Join(options, " "), err)
 	}
 	return strings.TrimSpace(out), nil
+}
+
+// HasInit tells whether this host has the small init that [Spec.Init] asks for.
+func HasInit(env []string) bool {
+	_, err := proc.LookPath(env, "docker-init")
+	return err == nil
 }
 
 // dockerCommand is docker's own command: DOCKER_BIN, for hosts that have several.
