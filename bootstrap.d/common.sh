@@ -102,6 +102,7 @@ go_wanted() { sed -n 's/^go //p' "$SRC/go.mod"; }
 
 # need_go stops when Go is missing or too old; a newer toolchain that Go would fetch by itself does not count.
 need_go() {
+  [ -e /proc/self/exe ] || die "cannot work without /proc, and Go neither: mount -t proc proc /proc"
   wanted=$(go_wanted)
   command -v go >/dev/null 2>&1 || die "cannot find Go: install Go $wanted or newer (https://go.dev/dl/) and put it in PATH"
   have=$(cd / && GOTOOLCHAIN=local go env GOVERSION)

@@ -307,6 +307,7 @@ demo_clean() {
     rm -f "$cache"/stack-*.tar.zst
     rmdir "$cache" 2>/dev/null || :
   fi
+  [ -z "$(mounts_below "$DEMO")" ] || die "cannot remove $DEMO: there are still mounts in it"
   rm -rf --one-file-system "$DEMO"
   note "done"
 }

@@ -30,13 +30,19 @@ start_engine() { # DIRECTORY
   note_network "$1"
   if ! pid_of "$1/docker.pid" "$1" >/dev/null; then
     rm -f "$1/docker.pid"
-    set -- "$1" --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/docker.pid" --host "$DOCKER_HOST"
+    dir=$1
+    set -- dockerd --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/docker.pid" --host "$DOCKER_HOST"
     if getent group docker >/dev/null; then
       set -- "$@" --group docker
     fi
-    dir=$1
-    shift
-    setsid dockerd "$@" >"$dir/log" 2>&1 </dev/null &
+    # An engine wants a root that is a mount, which that of a plain chroot is not.
+    if ! awk '$5 == "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; then
+      mkdir -p "$dir/root"
+      mount --rbind / "$dir/root"
+      mount --make-rprivate "$dir/root"
+      set -- chroot "$dir/root" "$@"
+    fi
+    setsid "$@" >"$dir/log" 2>&1 </dev/null &
     set -- "$dir" "$!"
   fi
   if ! until_ok 60 engine_is_up "$@"; then
@@ -57,9 +63,6 @@ engine_is_up() { # DIRECTORY [PID]
 # mount_cgroups gives a bare root (a chroot, mostly) the file systems that an engine cannot do without. What it mounts
 # is listed in the file mounts, for stop_engine.
 mount_cgroups() { # DIRECTORY
-  if [ ! -e /proc/self/mounts ]; then
-    mount_listed "$1" proc "" /proc
-  fi
   if grep -q ' /sys/fs/cgroup' /proc/self/mounts; then
     return
   fi
@@ -115,8 +118,8 @@ stop_engine() { # DIRECTORY
     return
   fi
   stop_pid "$1/docker.pid" "$1"
-  awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r target; do
-    umount "$target" || umount -l "$target"
+  mounts_below "$1" | sort -r | while read -r target; do
+    umount "$target" 2>/dev/null || umount -l "$target" || :
   done
   if [ -e "$1/forward" ]; then
     restore_network "$1"
@@ -126,5 +129,8 @@ stop_engine() { # DIRECTORY
       umount -l "$target" || :
     done
   fi
+  [ -z "$(mounts_below "$1")" ] || die "cannot remove $1: there are still mounts in it"
   rm -rf --one-file-system "$1"
 }
+
+mounts_below() { awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts; }
