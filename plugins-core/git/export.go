@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,6 +22,9 @@ import (
 // reaches the programs that work in it.
 func export(ctx context.Context, c *plug.C, a app.App, rev, dir string) error {
 	fail := func(err error) error { return fmt.Errorf("cannot check out %s of %q: %w", rev, a.Name, err) }
+	if strings.HasPrefix(rev, "-") {
+		return fail(errors.New("no revision begins with a hyphen"))
+	}
 	gitDir := filepath.Join(dir, ".git")
 	for _, sub := range []string{"objects/info", "refs"} {
 		if err := os.MkdirAll(filepath.Join(gitDir, sub), 0o755); err != nil {

@@ -30,12 +30,18 @@ func readUpdates(r io.Reader) ([]update, error) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		f := strings.SplitN(lines.Text(), " ", 3)
-		if len(f) != 3 {
+		if len(f) != 3 || !isObject(f[0]) || !isObject(f[1]) || f[2] == "" {
 			return nil, fmt.Errorf("cannot read %q: want the old and the new object and the ref", lines.Text())
 		}
 		out = append(out, update{old: f[0], new: f[1], ref: f[2]})
 	}
 	return out, lines.Err()
+}
+
+// isObject tells whether s is the name of an object as git gives it to hooks: in full, which nothing that git's programs
+// take for an option or another revision is.
+func isObject(s string) bool {
+	return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // hook is the pre-receive hook: it decides what the push means, and a deploy that fails rejects the push.
