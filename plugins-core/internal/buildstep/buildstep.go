@@ -49,12 +49,14 @@ func HostVariables() []string {
 
 // Main runs one of the container's programs, builder, start or exec, and returns its status.
 func Main(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprintln(stderr, " !     cannot run nothing: want builder, start or exec")
-		return 2
-	}
 	var err error
-	switch args[0] {
+	program := ""
+	if len(args) > 0 {
+		program = args[0]
+	}
+	switch program {
+	case "":
+		err = usageError("cannot run nothing: want builder, start or exec")
 	case "builder":
 		b := &builder{stdout: stdout, stderr: stderr}
 		err = b.run()
@@ -63,9 +65,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case "exec":
 		err = execute(args[1:])
 	default:
-		err = fmt.Errorf("cannot run %q: want builder, start or exec", args[0])
+		err = usageError(fmt.Sprintf("cannot run %q: want builder, start or exec", program))
 	}
 	var status statusError
+	var usage usageError
 	switch {
 	case err == nil:
 		return 0
@@ -73,8 +76,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return int(status)
 	}
 	fmt.Fprintf(stderr, " !     %v\n", err)
+	if errors.As(err, &usage) {
+		return 2
+	}
 	return 1
 }
+
+// usageError says that the words are wrong.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
 
 // builder is one build.
 type builder struct {

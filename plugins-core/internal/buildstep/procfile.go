@@ -77,7 +77,7 @@ func readProcfile() (map[string]string, error) {
 	return ParseProcfile(string(data))
 }
 
-// ParseProcfile reads lines `type: command`; "#" begins a comment line, and line ends of any kind will do.
+// ParseProcfile reads lines `type: command`; "#" begins a comment line, and ends of line may be those of Windows.
 func ParseProcfile(text string) (map[string]string, error) {
 	types := map[string]string{}
 	n := 0
@@ -89,7 +89,7 @@ func ParseProcfile(text string) (map[string]string, error) {
 		}
 		name, command, ok := strings.Cut(line, ":")
 		name, command = strings.TrimSpace(name), strings.TrimSpace(command)
-		if !ok || !scale.ValidType(name) || command == "" {
+		if !ok || !scale.ValidType(name) || command == "" || strings.IndexByte(command, 0) >= 0 {
 			return nil, fmt.Errorf("cannot read the Procfile: line %d is not of the form TYPE: COMMAND", n)
 		}
 		types[name] = command
@@ -117,5 +117,9 @@ func command(kind string) (string, error) {
 	if cmd, ok := types[kind]; ok {
 		return cmd, nil
 	}
-	return "", fmt.Errorf("cannot start %q: the app has no such process type, only: %s", kind, strings.Join(slices.Sorted(maps.Keys(types)), ", "))
+	others := "and no other"
+	if len(types) > 0 {
+		others = "only: " + strings.Join(slices.Sorted(maps.Keys(types)), ", ")
+	}
+	return "", fmt.Errorf("cannot start %q: the app has no such process type, %s", kind, others)
 }

@@ -18,7 +18,7 @@ const profile = `for f in /app/.profile.d/*.sh; do if [ -r "$f" ]; then . "$f"; 
 // start runs the command line of a process type.
 func start(args []string) error {
 	if len(args) != 1 {
-		return errors.New("cannot start: give one process type")
+		return usageError("cannot start: give one process type")
 	}
 	line, err := command(args[0])
 	if err != nil {
@@ -30,7 +30,7 @@ func start(args []string) error {
 // execute runs a command with the app's environment, its arguments as they are.
 func execute(args []string) error {
 	if len(args) == 0 {
-		return errors.New("cannot execute nothing: give a command")
+		return usageError("cannot execute nothing: give a command")
 	}
 	return supervise(append([]string{"/bin/bash", "-c", profile + `exec "$@"`, "exec"}, args...))
 }
