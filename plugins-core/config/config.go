@@ -341,6 +341,6 @@ func setHook(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	t.app, t.file, t.words = a, a.Path("ENV"), args[1:]
+	t.app, t.file, t.words = a, a.Path("ENV"), args[min(1, len(args)):]
 	return t.set(ctx, c)
 }

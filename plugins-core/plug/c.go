@@ -32,8 +32,11 @@ func (c *C) Arg(i int) string {
 	return ""
 }
 
-// Usage is the error for wrong words: the usage line of the verb, with what is missing or wrong before it.
+// Usage is the error for wrong words: the usage line of the verb, if it is one, with what is missing or wrong before it.
 func (c *C) Usage(format string, args ...any) error {
+	if c.verb == nil {
+		return &UsageError{Text: fmt.Sprintf(format, args...)}
+	}
 	return &UsageError{Text: fmt.Sprintf(format, args...) + "\nUsage: dokku " + strings.TrimSpace(c.verb.Name+" "+c.verb.Args)}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/dokku-go/dokku/pluginhook"
 )
@@ -15,7 +16,7 @@ const maxStub = 128
 
 // StubOf returns the plugin whose stub the executable file at path is.
 func StubOf(path string) (plugin string, ok bool) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // in case it is a pipe, which would make us wait
 	if err != nil {
 		return "", false
 	}
@@ -34,7 +35,7 @@ func StubOf(path string) (plugin string, ok bool) {
 		return "", false
 	}
 	plugin, ok = strings.CutSuffix(text, tail)
-	return plugin, ok && plugin != "" && !strings.ContainsAny(plugin, "\n \t")
+	return plugin, ok && plugin != "" && !strings.ContainsAny(plugin, "\n\r\t ")
 }
 
 // UsageError says that the words of a command are wrong; its status is 2.
@@ -78,11 +79,8 @@ func told(exit *pluginhook.ExitError, own string) bool {
 	if exit.Path == own {
 		return exit.Err == nil && exit.Signal == 0
 	}
-	if exit.Signal != 0 || exit.Code == pluginhook.StatusTimeout {
-		return false
-	}
 	_, core := StubOf(exit.Path)
-	return core
+	return core && exit.Signal == 0
 }
 
 // leaves takes joined errors apart.

@@ -23,6 +23,9 @@ import (
 
 // runCommand runs a command in a new container of the app's image, with a terminal if there is one, and removes it.
 func runCommand(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
+	if len(c.Args) < 3 {
+		return c.Usage("cannot run nothing in %q: give a command", a.Name)
+	}
 	image, err := engine.Image(ctx, a.Image(deploy.LatestTag))
 	if err != nil {
 		return err
