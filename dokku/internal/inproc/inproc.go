@@ -8,8 +8,10 @@ package inproc
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/dokku-go/dokku/pluginhook"
@@ -19,17 +21,12 @@ import (
 // Exec wraps next: hooks of the plugins that lookup knows run here, all others by next, which are given limit to end
 // (0: none).
 func Exec(lookup func(plugin string) *plug.Plugin, next pluginhook.Exec, limit time.Duration) pluginhook.Exec {
+	limited := pluginhook.Limit(next, limit)
 	return func(ctx context.Context, c *pluginhook.Call) error {
 		if fn := find(lookup, c); fn != nil {
 			return Run(ctx, fn, c)
 		}
-		c = legacyArgs(c)
-		if limit == 0 {
-			return next(ctx, c)
-		}
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		return next(ctx, c)
+		return limited(ctx, legacyArgs(c))
 	}
 }
 
@@ -49,6 +46,7 @@ func find(lookup func(string) *plug.Plugin, c *pluginhook.Call) pluginhook.Func 
 // Run calls a hook written in Go; it reports the hook's error, and a panic, as a process would: by text on stderr and a
 // status.
 func Run(ctx context.Context, fn pluginhook.Func, c *pluginhook.Call) (err error) {
+	c = withStreams(c)
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(c.Stderr, " !     cannot run hook %q: panic: %v\n%s", c.Path, p, debug.Stack())
@@ -59,6 +57,24 @@ func Run(ctx context.Context, fn pluginhook.Func, c *pluginhook.Call) (err error
 		return &pluginhook.ExitError{Path: c.Path, Code: code}
 	}
 	return nil
+}
+
+// withStreams puts what a process finds in /dev/null in the place of streams that the call does not have.
+func withStreams(c *pluginhook.Call) *pluginhook.Call {
+	if c.Stdin != nil && c.Stdout != nil && c.Stderr != nil {
+		return c
+	}
+	all := *c
+	if all.Stdin == nil {
+		all.Stdin = strings.NewReader("")
+	}
+	if all.Stdout == nil {
+		all.Stdout = io.Discard
+	}
+	if all.Stderr == nil {
+		all.Stderr = io.Discard
+	}
+	return &all
 }
 
 // legacyArgs gives plugins of 2014, which have no plugin.toml, the arguments of their time, APP IMAGE, for the hooks
