@@ -110,14 +110,26 @@ need_go() {
   if [ "$(printf '%s\n%s\n' "$wanted" "${have%% *}" | sort -V | head -n 1)" != "$wanted" ]; then
     die "cannot use Go $have: install Go $wanted or newer (https://go.dev/dl/)"
   fi
+  # Go asks git for the version, and git asks for a permission when the sources are another user's.
+  if [ ! -O "$SRC" ]; then
+    export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$SRC"
+  fi
 }
 
-# build compiles the programs, static, into bin/. git asks for a permission when the sources are another user's.
+# build compiles the programs, static, into bin/.
 build() (
   cd "$SRC" || exit
-  export CGO_ENABLED=0 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$SRC"
+  export CGO_ENABLED=0
   go build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/ ./dokku ./sshcommand ./pluginhook/cmd/pluginhook
+  give_back bin
 )
+
+# give_back gives the user who called sudo what root has made in their name.
+give_back() { # PATH...
+  if [ -n "${SUDO_UID:-}" ] && [ "$(id -u)" -eq 0 ]; then
+    chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$@"
+  fi
+}
 
 # become_root starts bootstrap.sh anew through sudo when the user is not root.
 become_root() {

@@ -19,6 +19,10 @@ demo() {
   # shellcheck disable=SC2046 # a list
   need_without_services $(platform_programs)
   phase engine "Docker engine"
+  # An engine that it started once stays the demo's, so that all is in one place.
+  if [ -z "${DOCKER_HOST:-}" ] && [ -e "$DEMO/engine" ]; then
+    start_engine "$DEMO/engine"
+  fi
   use_engine "$DEMO/engine"
   demo_stack_begins
   phase platform "Private platform in $DEMO"
@@ -28,7 +32,8 @@ demo() {
   finish_stack demo "$DEMO/dokku"
   demo_push
   demo_push_again
-  demo_hand_over
+  # The developer's part is the user's who called sudo.
+  give_back "$DEMO/app" "$DEMO/client"
   demo_next
   phases
 }
@@ -51,7 +56,14 @@ demo_directory() {
 
 # demo_stack_begins notes what demo-clean has to remove beside the directory.
 demo_stack_begins() {
-  echo "$DOCKER_HOST" >"$DEMO/made/docker-host"
+  touch "$DEMO/made/docker-hosts"
+  if ! grep -qxF "$DOCKER_HOST" "$DEMO/made/docker-hosts"; then
+    echo "$DOCKER_HOST" >>"$DEMO/made/docker-hosts"
+  fi
+  owner=$(docker image inspect --format '{{index .Config.Labels "com.dokku.instance"}}' "dokku/$DEMO_APP:latest" 2>/dev/null || :)
+  if [ -n "$owner" ] && [ "$owner" != "$DEMO/root" ]; then
+    die "cannot push $DEMO_APP to the engine at $DOCKER_HOST: it has an app of this name already, of the platform in $owner"
+  fi
   # shellcheck disable=SC2153 # set in bootstrap.sh
   if [ ! -e "$CACHE" ]; then
     echo "$CACHE" >"$DEMO/made/cache"
@@ -258,13 +270,6 @@ demo_deploy() {
   grep -qF "This is version $(cat "$DEMO/app/VERSION")." "$WORK/answer" || die "cannot find the pushed version in what $url answers"
 }
 
-# demo_hand_over gives the developer's part to the user who called sudo.
-demo_hand_over() {
-  if [ -n "${SUDO_UID:-}" ]; then
-    chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$DEMO/app" "$DEMO/client"
-  fi
-}
-
 demo_next() {
   cat <<EOF
 
@@ -297,10 +302,11 @@ demo_clean() {
   stop_pid "$DEMO/sshd/pid" "$DEMO/sshd"
   stop_pid "$DEMO/nginx/pid" "$DEMO/nginx"
   demo_clean_processes
-  if [ -e "$DEMO/engine" ]; then
-    stop_engine "$DEMO/engine"
-  else
-    demo_clean_engine
+  stop_engine "$DEMO/engine"
+  if [ -e "$DEMO/made/docker-hosts" ]; then
+    grep -vxF "unix://$DEMO/engine/docker.sock" "$DEMO/made/docker-hosts" | while read -r host; do
+      demo_clean_engine "$host"
+    done
   fi
   if [ -e "$DEMO/made/cache" ]; then
     cache=$(cat "$DEMO/made/cache")
@@ -322,9 +328,8 @@ demo_clean_processes() {
 }
 
 # demo_clean_engine removes what is the platform's from an engine that is not.
-demo_clean_engine() {
-  DOCKER_HOST=$(cat "$DEMO/made/docker-host" 2>/dev/null) || return 0
-  export DOCKER_HOST
+demo_clean_engine() { # DOCKER_HOST
+  export DOCKER_HOST="$1"
   if ! answers "$DOCKER_HOST"; then
     note "the engine at $DOCKER_HOST does not answer: images and containers stay there"
     return

@@ -86,7 +86,7 @@ mount_cgroups() { # DIRECTORY
 
 mount_listed() { # DIRECTORY TYPE OPTIONS TARGET
   mount -t "$2" ${3:+-o "$3"} "$2" "$4" || die "cannot mount $2 on $4, which a docker engine needs: mount it from outside"
-  echo "$4" >>"$1/mounts"
+  echo "$(cat /proc/sys/kernel/random/boot_id) $4" >>"$1/mounts"
 }
 
 # note_network keeps what an engine changes in the kernel's network, unless one did that before.
@@ -125,7 +125,8 @@ stop_engine() { # DIRECTORY
     restore_network "$1"
   fi
   if [ -e "$1/mounts" ]; then
-    sort -r "$1/mounts" | while read -r target; do
+    # Those of an earlier boot are gone, and others may be in their place.
+    sed -n "s/^$(cat /proc/sys/kernel/random/boot_id) //p" "$1/mounts" | sort -r | while read -r target; do
       umount -l "$target" || :
     done
   fi

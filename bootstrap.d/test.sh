@@ -31,8 +31,15 @@ test_engine() {
     DOCKER_HOST=unix://$DEMO/engine/docker.sock
   fi
   # shellcheck disable=SC2034 # at_end runs it
-  AT_END="stop_engine $TEST_DIR/engine"
+  AT_END=test_end
   use_engine "$TEST_DIR/engine"
+}
+
+test_end() {
+  stop_engine "$TEST_DIR/engine"
+  if [ -d "$TEST_DIR" ]; then
+    rmdir "$TEST_DIR"
+  fi
 }
 
 # test_dokku is dokku of a platform that is there to make the stack, and for nothing else.
