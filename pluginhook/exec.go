@@ -32,6 +32,24 @@ type Func = Exec
 // grace is the time between the signal that asks a hook to end and the KILL that makes it.
 const grace = 5 * time.Second
 
+// Limit is exec with a deadline: a run that takes longer than d is ended, and its error is an [*ExitError] with
+// [StatusTimeout] that says so. d 0 is no limit.
+func Limit(exec Exec, d time.Duration) Exec {
+	if d <= 0 {
+		return exec
+	}
+	return func(ctx context.Context, c *Call) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, d, &deadlineError{d})
+		defer cancel()
+		err := exec(ctx, c)
+		var exit *ExitError
+		if err != nil && !errors.As(err, &exit) && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			return cancelled(ctx, c.Path, false)
+		}
+		return err
+	}
+}
+
 // OSExec runs the hook file as a process. It is the default Exec.
 //
 // A Stdin, Stdout or Stderr that is an *os.File is handed over as it is; others are connected by pipes that this

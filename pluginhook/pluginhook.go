@@ -128,12 +128,7 @@ func (b *batch) run(ctx context.Context, h Hook, stdin io.Reader, stdout io.Writ
 	if b.trace != nil {
 		b.printf(b.trace, "+ %s\n", strings.Join(append([]string{h.Path}, b.args...), " "))
 	}
-	if b.r.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, b.r.Timeout, &deadlineError{b.r.Timeout})
-		defer cancel()
-	}
-	err := b.exec(ctx, &Call{
+	err := Limit(b.exec, b.r.Timeout)(ctx, &Call{
 		Hook: h.Name, Path: h.Path, Dir: h.Dir,
 		Args: b.args, Env: b.env,
 		Stdin: stdin, Stdout: stdout, Stderr: b.stderr,

@@ -283,6 +283,7 @@ func (p *platform) close() error {
 	if ids := strings.Fields(string(list)); len(ids) > 0 {
 		errs = append(errs, p.run(nil, append([]string{"docker", "rm", "-fv"}, ids...)...))
 	}
+	errs = append(errs, p.run(nil, "docker", "image", "prune", "-af", "--filter", "label=com.dokku.instance="+p.root))
 	for _, cmd := range p.processes {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()

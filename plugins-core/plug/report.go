@@ -80,7 +80,7 @@ func told(exit *pluginhook.ExitError, own string) bool {
 		return exit.Err == nil && exit.Signal == 0
 	}
 	_, core := StubOf(exit.Path)
-	return core && exit.Signal == 0
+	return core && exit.Signal == 0 && exit.Err == nil
 }
 
 // leaves takes joined errors apart.

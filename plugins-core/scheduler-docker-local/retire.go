@@ -98,8 +98,19 @@ func retireLater(ctx context.Context, c *plug.C) error {
 	return parallel(c.Args[1:], func(id string) error { return end(ctx, engine, id, grace) })
 }
 
+// end stops and removes a container, and its image if that has no name any more.
 func end(ctx context.Context, engine *dockerapi.Engine, id string, grace time.Duration) error {
-	return errors.Join(engine.Stop(ctx, id, grace), engine.Remove(ctx, id))
+	got, err := engine.Inspect(ctx, id)
+	if dockerapi.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(engine.Stop(ctx, id, grace), engine.Remove(ctx, id)); err != nil {
+		return err
+	}
+	return engine.RemoveUnnamed(ctx, got.Image)
 }
 
 // cleanUp removes what earlier deploys of the app left: containers that no state file names and that nobody talks to
@@ -119,7 +130,7 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 		if item.Running || slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID }) {
 			return nil
 		}
-		return engine.Remove(ctx, item.ID)
+		return errors.Join(engine.Remove(ctx, item.ID), engine.RemoveUnnamed(ctx, item.Image))
 	})
 	for _, item := range list {
 		retired := item.Running && item.Labels[dockerapi.LabelKind] == kindDeploy &&

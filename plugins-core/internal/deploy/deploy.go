@@ -28,7 +28,7 @@ func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) e
 		return err
 	}
 	if err := ReleaseAndDeploy(ctx, c, a, BuildTag); err != nil {
-		return err
+		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
 	}
 	c.Info2("Application deployed:")
 	if url := a.State("URL"); url != "" {

@@ -153,6 +153,18 @@ func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 	return explain("remove image "+ref, err)
 }
 
+// RemoveUnnamed removes the image of that id when it has no name and is in no use.
+func (e *Engine) RemoveUnnamed(ctx context.Context, id string) error {
+	got, err := e.cli.ImageInspect(ctx, id)
+	if errdefs.IsNotFound(err) || (err == nil && len(got.RepoTags) > 0) {
+		return nil
+	}
+	if err != nil {
+		return explain("inspect image "+short(id), err)
+	}
+	return e.RemoveImage(ctx, id)
+}
+
 // AppImages lists the names (repository:tag) of all images of the repository dokku/NAME of a.
 func (e *Engine) AppImages(ctx context.Context, a app.App) ([]string, error) {
 	list, err := e.cli.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", a.Repository()))})
