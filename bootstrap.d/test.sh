@@ -9,7 +9,7 @@ run_tests() {
   start_job programs build
   # shellcheck disable=SC2046 # a list
   need_without_services $(platform_programs) shellcheck:shellcheck gcc:gcc /usr/include/stdio.h:libc6-dev \
-    python3:python3 column:bsdextrautils openssl:openssl
+    python3:python3 column:bsdextrautils openssl:openssl xauth:xauth
   phase engine "Docker engine"
   test_engine
   # The stack is made beside the checks.
