@@ -251,6 +251,7 @@ func scaleVerb(ctx context.Context, c *plug.C) error {
 		}
 		return nil
 	}
+	before := slices.Clone(counts)
 	for _, word := range c.Args[1:] {
 		name, count, ok := strings.Cut(word, "=")
 		n, err := strconv.Atoi(count)
@@ -268,5 +269,9 @@ func scaleVerb(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	c.Info1("Scaling %s", a.Name)
-	return deploy.Restart(ctx, c, a)
+	if err := deploy.Restart(ctx, c, a); err != nil {
+		// What cannot run must not stand in the way of the next deploy.
+		return errors.Join(err, scale.Write(a, before))
+	}
+	return nil
 }
