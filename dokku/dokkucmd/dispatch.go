@@ -26,19 +26,29 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string) error {
 	if len(words) == 0 || words[0] == "help" || words[0] == "--help" || words[0] == "-h" {
 		return help(ctx, r, words)
 	}
+	hook, ours := coreCommand(r, words)
 	if err := authorise(ctx, r, words); err != nil {
 		return err
 	}
-	verb := words[0]
-	if p, cmd := core.Owner(verb); p != nil {
-		words[0] = cmd.Name
-		path := filepath.Join(filepath.Clean(r.Path), p.Name, "commands")
-		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
-			h := pluginhook.Hook{Plugin: p.Name, Name: "commands", Dir: filepath.Dir(path), Path: path}
-			return quiet(call(ctx, r, h, words, os.Stdin, os.Stdout))
-		}
+	if ours {
+		return quiet(call(ctx, r, hook, words, os.Stdin, os.Stdout))
 	}
 	return askAll(ctx, r, words)
+}
+
+// coreCommand returns the file of the core plugin that has the verb, if it is there, and puts the verb's own name in
+// the place of an alias.
+func coreCommand(r *pluginhook.Runner, words []string) (h pluginhook.Hook, ok bool) {
+	p, cmd := core.Owner(words[0])
+	if p == nil {
+		return h, false
+	}
+	path := filepath.Join(filepath.Clean(r.Path), p.Name, "commands")
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return h, false
+	}
+	words[0] = cmd.Name
+	return pluginhook.Hook{Plugin: p.Name, Name: "commands", Dir: filepath.Dir(path), Path: path}, true
 }
 
 // askAll shows the words to every plugin.
@@ -115,7 +125,7 @@ func nearest(verb string) string {
 			if cmd.Help == "" {
 				continue
 			}
-			if n := distance(verb, cmd.Name); n < fewest {
+			if n := distance(verb, cmd.Name); n < fewest && n < len(verb) {
 				best, fewest = cmd.Name, n
 			}
 		}

@@ -48,6 +48,10 @@ func environment(base []string) ([]string, error) {
 	set("DOKKU_EVENTS_LOGFILE", s.Get("DOKKU_EVENTS_LOGFILE", "/var/log/dokku/events.log"))
 	set("DOKKU_DISTRO", s.Get("DOKKU_DISTRO", "debian"))
 	set("DOCKER_BIN", s.Get("DOCKER_BIN", "docker"))
+	// What plugins put between `docker run` and the image, so that their containers can be told from those of others.
+	set("DOKKU_CONTAINER_LABEL", s.Get("DOKKU_CONTAINER_LABEL", "dokku"))
+	set("DOKKU_GLOBAL_RUN_ARGS", s.Get("DOKKU_GLOBAL_RUN_ARGS",
+		"--label=dokku --label=org.label-schema.schema-version=1.0 --label=org.label-schema.vendor=dokku"))
 	set("DOKKU_PID", strconv.Itoa(os.Getpid()))
 	// Hooks call dokku and pluginhook by name: they get the ones that lie beside us.
 	if self, err := os.Executable(); err == nil {
@@ -109,23 +113,29 @@ func readRC(root string, env []string) ([]string, error) {
 // what the file means.
 func assignments(text string) (assigned []string, ok bool) {
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
+		// Ends of line of Windows are forgiven; a shell would make them part of the value.
+		line = strings.Trim(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), " \t")
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if strings.ContainsAny(line, "$`;&|<>(){}*?[]~#\\!") {
+		if strings.ContainsAny(line, "$`;&|<>(){}*?[]~#\\!\r\x00") {
 			return nil, false
 		}
 		words, err := shellquote.Split(line)
 		if err != nil {
 			return nil, false
 		}
-		if len(words) > 1 && words[0] == "export" {
+		export := strings.HasPrefix(line, "export ") || strings.HasPrefix(line, "export\t")
+		if export {
 			words = words[1:]
 		}
 		for _, word := range words {
 			key, _, found := strings.Cut(word, "=")
 			if !found || !validName(key) {
+				return nil, false
+			}
+			// Without export a quote in the name makes a command of it, and so does a second word of the first.
+			if !export && (len(words) > 1 || !strings.HasPrefix(line, key+"=")) {
 				return nil, false
 			}
 		}
@@ -149,8 +159,13 @@ func source(file string, env []string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the settings in %q: it takes bash", file)
 	}
+	printer, err := exec.LookPath("env") // now, since the file may change PATH
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the settings in %q: %w", file, err)
+	}
 	var out, diag bytes.Buffer
-	cmd := &exec.Cmd{Path: bash, Args: []string{"bash", "-c", `bash -n -- "$1" || exit; set -a; . "$1" >&2; exec env -0`, "bash", file}, Env: env, Stdout: &out, Stderr: &diag}
+	cmd := &exec.Cmd{Path: bash, Env: env, Stdout: &out, Stderr: &diag,
+		Args: []string{"bash", "-c", `bash -n -- "$1" || exit; set -a; . "$1" >&2; exec "$2" -0`, "bash", file, printer}}
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("cannot read the settings in %q: %v: %s", file, err, strings.TrimSpace(diag.String()))
 	}

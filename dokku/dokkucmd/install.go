@@ -38,10 +38,7 @@ func layDown(s settings.Settings) error {
 			known[e.Name()] = true
 		}
 	}
-	changed, err := core.Write(available)
-	if err != nil {
-		return err
-	}
+	// The links come first: whoever is stopped before the end finds no directory of the plugin, and makes them again.
 	for _, p := range core.All() {
 		if known[p.Name] {
 			continue // its links were made when it was new, and may have been removed on purpose since
@@ -57,6 +54,10 @@ func layDown(s settings.Settings) error {
 				return fmt.Errorf("cannot enable plugin %q: %w", p.Name, err)
 			}
 		}
+	}
+	changed, err := core.Write(available)
+	if err != nil {
+		return err
 	}
 	if len(changed) == 0 {
 		fmt.Println("-----> Core plugins are up to date")

@@ -52,11 +52,12 @@ func run(words []string) error {
 		}
 		env = settings.Unset(env, "SSH_ORIGINAL_COMMAND")
 	}
+	typed := words
 	words, env, err = globalFlags(words, env)
 	if err != nil {
 		return err
 	}
-	env, err = becomeUser(words, env)
+	env, err = becomeUser(words, typed, env)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,9 @@ func splitPath(path string) (dir, base string) {
 	return path[:i], path[i+1:]
 }
 
+// globalFlagsEnv has all words of the command line that begin with two hyphens.
+const globalFlagsEnv = "DOKKU_GLOBAL_FLAGS"
+
 // globalFlags takes the flags before the verb and leaves them in the environment, where plugins look for them.
 func globalFlags(words, env []string) (rest, newEnv []string, err error) {
 	var seen []string
@@ -155,8 +159,15 @@ func globalFlags(words, env []string) (rest, newEnv []string, err error) {
 		}
 		seen = append(seen, flag)
 	}
-	if len(seen) > 0 {
-		env = settings.Set(env, "DOKKU_GLOBAL_FLAGS", strings.Join(seen, " "))
+	// Plugins look in one place for flags of the whole line, those behind the verb too (plugin-contract, section 1). The
+	// commands that hooks start inherit those of the line that began it all, unless they have their own.
+	for _, word := range words {
+		if strings.HasPrefix(word, "--") {
+			seen = append(seen, word)
+		}
+	}
+	if _, inherited := settings.Lookup(env, globalFlagsEnv); len(seen) > 0 || !inherited {
+		env = settings.Set(env, globalFlagsEnv, strings.Join(seen, " "))
 	}
 	return words, env, nil
 }

@@ -17,8 +17,9 @@ import (
 )
 
 // becomeUser goes on as the system user, who owns everything: root turns into it here, any other user asks sudo to
-// start dokku anew. A few verbs need root and stay it. The result is the environment of that user.
-func becomeUser(words, env []string) ([]string, error) {
+// start dokku anew, with the words as they were typed, flags included. A few verbs need root and stay it. The result is
+// the environment of that user.
+func becomeUser(words, typed, env []string) ([]string, error) {
 	name := settings.Settings{Env: env}.User()
 	me, err := user.LookupId(strconv.Itoa(os.Geteuid()))
 	if err == nil && me.Username == name {
@@ -28,7 +29,7 @@ func becomeUser(words, env []string) ([]string, error) {
 		return env, nil
 	}
 	if os.Geteuid() != 0 {
-		return nil, viaSudo(words, name)
+		return nil, viaSudo(typed, name)
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
