@@ -112,13 +112,16 @@ func readRC(root string, env []string) ([]string, error) {
 // assignments reads a file that only assigns plain values, which most are; ok is false when it takes a shell to tell
 // what the file means.
 func assignments(text string) (assigned []string, ok bool) {
+	if strings.IndexByte(text, 0) >= 0 {
+		return nil, false
+	}
 	for line := range strings.Lines(text) {
 		// Ends of line of Windows are forgiven; a shell would make them part of the value.
 		line = strings.Trim(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), " \t")
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if strings.ContainsAny(line, "$`;&|<>(){}*?[]~#\\!\r\x00") {
+		if strings.ContainsAny(line, "$`;&|<>(){}*?[]~#\\!\r") {
 			return nil, false
 		}
 		words, err := shellquote.Split(line)

@@ -266,10 +266,12 @@ func TestSplit(t *testing.T) {
 // FuzzSplit takes lines apart that carry words over ssh.
 func FuzzSplit(f *testing.F) {
 	for _, words := range commandLines() {
-		f.Add(strings.Join(words, "\x00"))
+		if text := strings.Join(words, "\x00"); len(text) < 1000 { // long ones only keep the fuzzer from others
+			f.Add(text)
+		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if len(text) < 100_000 {
+		if len(text) < 10_000 {
 			splitsBack(t, strings.Split(text, "\x00"))
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dokku-go/dokku/pluginhook"
@@ -55,10 +56,14 @@ func TestDefaultName(t *testing.T) {
 	}
 }
 
+var hostPattern = sync.OnceValue(func() *regexp.Regexp {
+	label := `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
+	return regexp.MustCompile(`^(\*\.)?` + label + `(\.` + label + `)*$`)
+})
+
 // hostRule is the rule of validHost written another way.
 func hostRule(s string) bool {
-	label := `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
-	return regexp.MustCompile(`^(\*\.)?`+label+`(\.`+label+`)*$`).MatchString(s) && len(strings.TrimPrefix(s, "*.")) <= 253
+	return len(strings.TrimPrefix(s, "*.")) <= 253 && hostPattern().MatchString(s)
 }
 
 // hosts are strings that somebody may give as a host name, most of them with something in it that means something to

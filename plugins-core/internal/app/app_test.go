@@ -8,18 +8,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 )
 
+var pattern = sync.OnceValue(func() *regexp.Regexp {
+	label := `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
+	return regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
+})
+
 // rule is [app.NameRule] written another way, with the length and the reserved words.
 func rule(name string) bool {
-	label := `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
-	if !regexp.MustCompile(`^` + label + `(\.` + label + `)*$`).MatchString(name) {
-		return false
-	}
-	return len(name) <= 100 && name != "tls" && name != "plugins" && net.ParseIP(name) == nil
+	return len(name) <= 100 && pattern().MatchString(name) && name != "tls" && name != "plugins" && net.ParseIP(name) == nil
 }
 
 // names makes 250 and some names: the ones an attacker or a typo gives, and each of a row of frames around each of a row
@@ -84,7 +86,9 @@ func escapes(name string) bool {
 // FuzzCheckName looks for a name that is accepted and leads out of the root, or that the documented rule refuses.
 func FuzzCheckName(f *testing.F) {
 	for _, name := range names() {
-		f.Add(name)
+		if len(name) < 200 {
+			f.Add(name)
+		}
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		ok := app.CheckName(name) == nil
