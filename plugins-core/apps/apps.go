@@ -76,7 +76,8 @@ func create(ctx context.Context, c *plug.C) error {
 	}
 	err := os.Mkdir(a.Dir(), 0o755)
 	if os.IsExist(err) {
-		return fmt.Errorf("Name is already taken: app %s exists", a.Name) //nolint:staticcheck // known text
+		//lint:ignore ST1005 scripts know this text
+		return fmt.Errorf("Name is already taken: app %s exists", a.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot create app %q: %w", a.Name, err)
@@ -155,7 +156,8 @@ func confirm(c *plug.C, name string) error {
 	}
 	fmt.Fprintln(c.Stderr)
 	if answer != name {
-		return fmt.Errorf("Confirmation did not match %s. Aborted.", name) //nolint:staticcheck // known text
+		//lint:ignore ST1005 scripts know this text
+		return fmt.Errorf("Confirmation did not match %s. Aborted.", name)
 	}
 	return nil
 }
