@@ -22,18 +22,27 @@ import (
 // A verb of a core plugin goes straight to that plugin, as long as its file is there: however many other plugins there
 // are, it costs one look at one file. Every other verb is shown to all plugins in order, as in 2014: status 10 means
 // "not mine", 0 "done, or not mine", anything else ends it.
-func dispatch(ctx context.Context, r *pluginhook.Runner, words []string) error {
+func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH bool) error {
 	if len(words) == 0 || words[0] == "help" || words[0] == "--help" || words[0] == "-h" {
 		return help(ctx, r, words)
 	}
 	hook, ours := coreCommand(r, words)
-	if err := authorise(ctx, r, words); err != nil {
-		return err
+	if internal := isInternal(words[0]); internal && overSSH {
+		return unknown(words[0])
+	} else if !internal {
+		if err := authorise(ctx, r, words); err != nil {
+			return err
+		}
 	}
 	if ours {
 		return quiet(call(ctx, r, hook, words, os.Stdin, os.Stdout))
 	}
 	return askAll(ctx, r, words)
+}
+
+func isInternal(verb string) bool {
+	_, cmd := core.Owner(verb)
+	return cmd != nil && cmd.Internal
 }
 
 // coreCommand returns the file of the core plugin that has the verb, if it is there, and puts the verb's own name in

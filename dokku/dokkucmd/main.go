@@ -23,9 +23,13 @@ import (
 // ExecHooksEnv, when not empty, has the hooks of core plugins executed like all others.
 const ExecHooksEnv = "DOKKU_EXEC_HOOKS"
 
+// sshCommandEnv is the command line that an ssh client sent.
+const sshCommandEnv = "SSH_ORIGINAL_COMMAND"
+
 // Main runs the command line args, the program's name first, and returns the exit status.
 func Main(args []string) int {
-	if len(args) > 1 {
+	// Over ssh the words are the client's, and these are not for clients.
+	if _, overSSH := os.LookupEnv(sshCommandEnv); len(args) > 1 && !overSSH {
 		switch args[1] {
 		case "core-hook":
 			return coreHook(args[2:])
@@ -45,12 +49,13 @@ func run(words []string) error {
 	if err != nil {
 		return err
 	}
-	if line, ok := settings.Lookup(env, "SSH_ORIGINAL_COMMAND"); ok {
+	line, overSSH := settings.Lookup(env, sshCommandEnv)
+	if overSSH {
 		// Words as a shell would make them, and nothing of it expanded.
 		if words, err = shellquote.Split(line); err != nil {
 			return &plug.UsageError{Text: fmt.Sprintf("cannot read the command %q: %v", line, err)}
 		}
-		env = settings.Unset(env, "SSH_ORIGINAL_COMMAND")
+		env = settings.Unset(env, sshCommandEnv)
 	}
 	typed := words
 	words, env, err = globalFlags(words, env)
@@ -67,7 +72,7 @@ func run(words []string) error {
 	if err != nil {
 		return err
 	}
-	return dispatch(ctx, runner, words)
+	return dispatch(ctx, runner, words, overSSH)
 }
 
 // newRunner returns the runner of all hooks.

@@ -42,7 +42,7 @@ func Plugin() *plug.Plugin {
 			{Name: "git-receive-pack", Args: "APP", Run: receivePack},
 			{Name: "git-upload-pack", Args: "APP", Run: upload},
 			{Name: "git-upload-archive", Args: "APP", Run: upload},
-			{Name: "git-hook", Args: "APP", Run: hook},
+			{Name: "git-hook", Args: "APP", Internal: true, Run: hook},
 			{Name: "git-build", Args: "APP REV", Run: build},
 			{Name: "git:set", Args: "APP deploy-branch [BRANCH]", Help: "Set the branch that deploys", Run: set},
 			{Name: "git:initialize", Args: "APP", Help: "Make the app's repository", Run: func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) }},

@@ -30,12 +30,14 @@ type Hook func(ctx context.Context, c *C) error
 
 // Command is one verb.
 type Command struct {
-	Name    string
-	Args    string // as shown by help
-	Help    string // "": hidden
-	Root    bool   // runs as root, not as the system user
-	Aliases []string
-	Run     Hook
+	Name string
+	Args string // as shown by help
+	Help string // "": hidden
+	Root bool   // runs as root, not as the system user
+	// Internal verbs are for dokku's own processes: nobody can call them over ssh, and no plugin is asked for leave.
+	Internal bool
+	Aliases  []string
+	Run      Hook
 }
 
 // Stub is the text of the file that stands for a hook written in Go: any runner can execute it.

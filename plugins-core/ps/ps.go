@@ -133,7 +133,7 @@ func tagArg(c *plug.C) string {
 // release does what there is to do between build and deploy. Variables are given to containers when they start, so
 // for core there is nothing; plugins are told.
 func release(ctx context.Context, c *plug.C, a app.App) error {
-	return c.Trigger(ctx, "builder-release", "", a.Name, deploy.LatestTag)
+	return deploy.Release(ctx, c, a, deploy.LatestTag)
 }
 
 func start(ctx context.Context, c *plug.C, a app.App) error {

@@ -45,7 +45,7 @@ func Plugin() *plug.Plugin {
 			"post-delete": func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
 		},
 		Commands: []plug.Command{
-			{Name: pluginName + ":retire", Args: "SECONDS CONTAINER ...", Run: retireLater},
+			{Name: pluginName + ":retire", Args: "SECONDS CONTAINER ...", Internal: true, Run: retireLater},
 		},
 	}
 }

@@ -98,6 +98,15 @@ func SchedulerOf(ctx context.Context, c *plug.C, a app.App) (string, error) {
 
 // ReleaseAndDeploy releases the app's image of that tag and puts it in service.
 func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, tag string) error {
+	if err := Release(ctx, c, a, tag); err != nil {
+		return err
+	}
+	c.Info1("Deploying %s ...", a.Name)
+	return Start(ctx, c, a, tag)
+}
+
+// Release has the builder of the app's image of that tag do what there is to do between build and deploy.
+func Release(ctx context.Context, c *plug.C, a app.App, tag string) error {
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
 		return err
@@ -111,11 +120,7 @@ func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, tag string) err
 		return err
 	}
 	c.Info1("Releasing %s ...", a.Name)
-	if err := c.Trigger(ctx, "builder-release", image.Builder, a.Name, tag); err != nil {
-		return err
-	}
-	c.Info1("Deploying %s ...", a.Name)
-	return Start(ctx, c, a, tag)
+	return c.Trigger(ctx, "builder-release", image.Builder, a.Name, tag)
 }
 
 // Start puts the app's image of that tag in service and makes it the latest.
@@ -133,7 +138,11 @@ func Start(ctx context.Context, c *plug.C, a app.App, tag string) error {
 	if tag != BuildTag {
 		return nil
 	}
-	return Promote(context.WithoutCancel(ctx), c, a)
+	// The new version serves by now, so this cannot make the deploy a failure.
+	if err := Promote(context.WithoutCancel(ctx), c, a); err != nil {
+		c.Warn("%s is live, but its image is not its latest yet: %v; push again, or a restart brings the version before", a.Name, err)
+	}
+	return nil
 }
 
 // Promote makes the built image the app's latest.
