@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up all that this project needs: a private platform to try it on, what its tests need, a real host.
-# Run it without arguments for help. It is plain sh; its parts are in bootstrap.d/.
+# Run it without arguments for help. It is plain sh; its parts are in .bootstrap/.
 set -eu
 umask 022
 export LC_ALL=C.UTF-8
@@ -10,20 +10,20 @@ export PATH
 SRC=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 CACHE=${DOKKU_CACHE_DIR:-/var/cache/dokku}
 
-# shellcheck source=bootstrap.d/common.sh
-. "$SRC/bootstrap.d/common.sh"
-# shellcheck source=bootstrap.d/packages.sh
-. "$SRC/bootstrap.d/packages.sh"
-# shellcheck source=bootstrap.d/engine.sh
-. "$SRC/bootstrap.d/engine.sh"
-# shellcheck source=bootstrap.d/stack.sh
-. "$SRC/bootstrap.d/stack.sh"
-# shellcheck source=bootstrap.d/demo.sh
-. "$SRC/bootstrap.d/demo.sh"
-# shellcheck source=bootstrap.d/test.sh
-. "$SRC/bootstrap.d/test.sh"
-# shellcheck source=bootstrap.d/install.sh
-. "$SRC/bootstrap.d/install.sh"
+# shellcheck source=.bootstrap/common.sh
+. "$SRC/.bootstrap/common.sh"
+# shellcheck source=.bootstrap/packages.sh
+. "$SRC/.bootstrap/packages.sh"
+# shellcheck source=.bootstrap/engine.sh
+. "$SRC/.bootstrap/engine.sh"
+# shellcheck source=.bootstrap/stack.sh
+. "$SRC/.bootstrap/stack.sh"
+# shellcheck source=.bootstrap/demo.sh
+. "$SRC/.bootstrap/demo.sh"
+# shellcheck source=.bootstrap/test.sh
+. "$SRC/.bootstrap/test.sh"
+# shellcheck source=.bootstrap/install.sh
+. "$SRC/.bootstrap/install.sh"
 
 usage() {
   cat <<EOF
@@ -34,7 +34,7 @@ usage: ./bootstrap.sh COMMAND
   test         run all checks and all tests
   install      set this host up as a platform, or bring it up to date
   build        compile the programs into bin/
-  bench        run the benchmarks
+  bench        run the benchmarks and print a table
 
 Go $(go_wanted) or newer has to be there. What else is missing is installed, from Debian's packages.
 
@@ -52,9 +52,9 @@ main() {
     die "cannot use '$2': one command is enough; see ./bootstrap.sh help"
   fi
   case $command in
-    demo | test | install) need_go && become_root "$command" ;;
+    demo | test | bench | install) need_go && become_root "$command" ;;
     demo-clean) become_root "$command" ;;
-    build | bench) need_go ;;
+    build) need_go ;;
   esac
   case $command in
     help | -h | --help) usage ;;

@@ -20,11 +20,11 @@ func TestDirectories(t *testing.T) {
 		rel := strings.TrimPrefix(path, "../")
 		top := !strings.Contains(rel, "/")
 		switch {
-		case d.IsDir() && (rel == "bin" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && rel != ".ci"):
+		case d.IsDir() && (rel == "bin" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && rel != ".ci" && rel != ".bootstrap"):
 			return fs.SkipDir
-		case d.IsDir() && top:
+		case d.IsDir() && (top || rel == "docs/examples"):
 			want = append(want, rel)
-		case !d.IsDir() && strings.HasSuffix(rel, ".go") && !top && !strings.HasPrefix(rel, "examples/"):
+		case !d.IsDir() && strings.HasSuffix(rel, ".go") && !top && !strings.HasPrefix(rel, "docs/examples/"):
 			want = append(want, filepath.Dir(rel))
 		}
 		return nil

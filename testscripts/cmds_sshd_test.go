@@ -68,6 +68,7 @@ func cmdSSHD(ts *testscript.TestScript, neg bool, args []string) {
 
 const sshdConfig = `
 Port %d
+AddressFamily inet
 ListenAddress 127.0.0.1
 HostKey %s
 PidFile none

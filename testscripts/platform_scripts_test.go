@@ -103,9 +103,12 @@ func (p *platform) setup(t *testing.T, env *testscript.Env, mode string) error {
 		"HTTP_PORT": strconv.Itoa(p.httpPort), "TLS_PORT": strconv.Itoa(p.tlsPort),
 		"URL":             fmt.Sprintf("http://%s.localhost:%d", name, p.httpPort),
 		"GIT_AUTHOR_NAME": "tester", "GIT_AUTHOR_EMAIL": "tester@example", "GIT_COMMITTER_NAME": "tester", "GIT_COMMITTER_EMAIL": "tester@example",
-		"GIT_CONFIG_GLOBAL": env.WorkDir + "/.gitconfig", "EXAMPLES": mustAbs("../examples"), "GOCACHE": goEnv("GOCACHE"), "GOMODCACHE": goEnv("GOMODCACHE"),
+		"GIT_CONFIG_GLOBAL": env.WorkDir + "/.gitconfig", "EXAMPLES": mustAbs("../docs/examples"), "GOCACHE": goEnv("GOCACHE"), "GOMODCACHE": goEnv("GOMODCACHE"),
 	} {
 		env.Setenv(key, value)
+	}
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		env.Setenv("DOCKER_HOST", host)
 	}
 	if err := os.WriteFile(env.WorkDir+"/.gitconfig", []byte("[init]\n\tdefaultBranch = master\n[protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n"), 0o644); err != nil {
 		return err

@@ -40,6 +40,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	programDir = dir
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -52,6 +53,20 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// cleanRun runs the tests and removes what programs built.
+type cleanRun struct{ *testing.M }
+
+func (m cleanRun) Run() int {
+	code := m.M.Run()
+	if programDir != "" {
+		_ = os.RemoveAll(programDir) // what is left of it is only disk
+	}
+	return code
+}
+
+// programDir is where programs built, "" when it did not.
+var programDir string
 
 var platforms atomic.Int32
 

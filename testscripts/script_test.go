@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		// Without this every exec of the test binary under -race sleeps for a second at its end.
 		os.Setenv("GORACE", "atexit_sleep_ms=10")
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(cleanRun{m}, map[string]func(){
 		"pluginhook": func() { os.Exit(hookcmd.Main(os.Args)) },
 		"sshcommand": func() { os.Exit(sshcmd.Main(os.Args)) },
 	})

@@ -119,6 +119,9 @@ func authorise(ctx context.Context, r *pluginhook.Runner, words []string) error 
 
 // unknown is the error for a verb that no plugin knows, with the verbs that look like it.
 func unknown(verb string) error {
+	if p, cmd := core.Owner(verb); cmd != nil && !cmd.Internal {
+		return fmt.Errorf("`%s` is not a dokku command: the core plugin %q is not enabled here; if none is, run as root: dokku core-install", verb, p.Name)
+	}
 	text := fmt.Sprintf("`%s` is not a dokku command.", verb)
 	if near := nearest(verb); near != "" {
 		text += fmt.Sprintf("\nDid you mean `%s`?", near)

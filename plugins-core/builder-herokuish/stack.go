@@ -99,7 +99,8 @@ func layOver(ctx context.Context, engine *dockerapi.Engine, base, ref string, la
 	if err := engine.PutArchive(ctx, id, "/", layer); err != nil {
 		return err
 	}
-	_, err = engine.Commit(ctx, id, ref, []string{"/bin/bash"}, nil, map[string]string{labelContent: hash})
+	// The stack serves every instance on the engine, so it does not carry the label of the one that made it.
+	_, err = engine.Commit(ctx, id, ref, []string{"/bin/bash"}, nil, map[string]string{labelContent: hash, dockerapi.LabelInstance: ""})
 	return err
 }
 

@@ -56,6 +56,7 @@ func (s *site) text(g groups, names []string, cert *pair) string {
 		p("")
 		p("  ssl_certificate %s;", cert.crt)
 		p("  ssl_certificate_key %s;", cert.key)
+		p("  ssl_protocols TLSv1.2 TLSv1.3;")
 		p("  keepalive_timeout 70;")
 	}
 	p("")
@@ -83,6 +84,10 @@ func (s *site) text(g groups, names []string, cert *pair) string {
 }
 
 func (s *site) listen(p func(string, ...any), port, options string) {
+	if address := s.s.Get(settings.NginxAddress, ""); address != "" {
+		p("  listen %s:%s%s;", address, port, options)
+		return
+	}
 	if hasIPv6() {
 		p("  listen [::]:%s%s;", port, options)
 	}
@@ -133,6 +138,5 @@ server_names_hash_max_size 8192;
 
 ssl_session_cache shared:dokku:10m;
 ssl_session_timeout 10m;
-ssl_protocols TLSv1.2 TLSv1.3;
 `, s.Root())
 }

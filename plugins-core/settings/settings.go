@@ -30,6 +30,7 @@ const (
 	NginxTest        = "DOKKU_NGINX_TEST_COMMAND"
 	NginxReload      = "DOKKU_NGINX_RELOAD_COMMAND"
 	NginxPIDFile     = "DOKKU_NGINX_PID_FILE"
+	NginxAddress     = "DOKKU_NGINX_ADDRESS"
 	NginxPort        = "DOKKU_NGINX_PORT"
 	NginxTLSPort     = "DOKKU_NGINX_SSL_PORT"
 	WaitToRetire     = "DOKKU_WAIT_TO_RETIRE"

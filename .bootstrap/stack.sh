@@ -58,7 +58,7 @@ EOF
 # stack_recipe_id names what the root file system is made of.
 stack_recipe_id() {
   {
-    cat "$SRC/bootstrap.d/stack.sh"
+    cat "$SRC/.bootstrap/stack.sh"
     debian_sources
     dpkg --print-architecture
     if [ -n "${DOKKU_STACK:-}" ]; then

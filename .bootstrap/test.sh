@@ -4,6 +4,17 @@
 TEST_DIR=${DOKKU_TEST_DIR:-/var/tmp/dokku-test}
 
 run_tests() {
+  prepare_tests
+  phase checks "Checks"
+  failed=
+  checks
+  finish_tests_stack
+  phase tests "Tests: go test -race ./..."
+  tests
+}
+
+# prepare_tests installs and starts what tests and benchmarks need; the stack is made beside what comes next.
+prepare_tests() {
   phase packages "Programs that have to be there"
   need_certificates
   start_job programs build
@@ -12,17 +23,14 @@ run_tests() {
     python3:python3 column:bsdextrautils openssl:openssl xauth:xauth
   phase engine "Docker engine"
   test_engine
-  # The stack is made beside the checks.
   prepare_stack
   finish_job programs
-  phase checks "Checks"
-  failed=
-  checks
+}
+
+finish_tests_stack() {
   phase stack "Image that apps are built on"
   test_dokku core-install >/dev/null
   finish_stack latest test_dokku
-  phase tests "Tests: go test -race ./..."
-  tests
 }
 
 # test_engine takes the host's engine, or demo's, or starts one that ends with us.
@@ -99,7 +107,36 @@ tests() {
   [ -z "$failed" ] && [ ! -e "$WORK/tests.failed" ] || exit 1
 }
 
+# bench prints a table of the benchmarks, floors beside what is ours.
 bench() {
+  prepare_tests
+  finish_tests_stack
+  phase bench "Benchmarks"
   cd "$SRC" || exit
-  exec go test -run '^$' -bench . -benchmem ./...
+  if ! go test -tags urfave_cli_no_docs -timeout 60m -run '^$' -bench . ./pluginhook ./sshcommand/sshcmd ./testscripts >"$WORK/bench.log" 2>&1; then
+    cat "$WORK/bench.log"
+    die "cannot finish the benchmarks: see above"
+  fi
+  printf '\n%s, %s processors, kernel %s, load before %s\n\n' \
+    "$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)" "$(nproc)" "$(uname -r)" "$(cut -d ' ' -f 1 /proc/loadavg)"
+  bench_table <"$WORK/bench.log"
+  phases
+}
+
+# bench_table makes a table of what go test prints: a name, a number of runs, then values with their units.
+bench_table() {
+  awk '
+    BEGIN { print "| benchmark | time | more |"; print "| --- | --- | --- |" }
+    /^Benchmark/ && NF > 3 {
+      name = $1
+      sub(/^Benchmark/, "", name)
+      sub(/-[0-9]+$/, "", name)
+      time = more = ""
+      for (i = 3; i < NF; i += 2) {
+        if ($(i + 1) == "ns/op" && $i + 0 > 0 && time == "") time = sprintf("%.2f ms", $i / 1e6)
+        else if ($(i + 1) == "ms/op") time = sprintf("%.2f ms", $i)
+        else if ($(i + 1) != "ns/op" && $(i + 1) != "B/op" && $(i + 1) != "allocs/op") more = more (more == "" ? "" : ", ") $i " " $(i + 1)
+      }
+      printf "| %s | %s | %s |\n", name, time, more
+    }'
 }

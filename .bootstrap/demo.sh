@@ -111,6 +111,7 @@ demo_settings() {
     setting DOKKU_NGINX_TEST_COMMAND "$nginx -t"
     setting DOKKU_NGINX_RELOAD_COMMAND "$nginx -s reload"
     setting DOKKU_NGINX_PID_FILE "$DEMO/nginx/pid"
+    setting DOKKU_NGINX_ADDRESS 127.0.0.1
     setting DOKKU_NGINX_PORT "$http_port"
     setting DOCKER_HOST "$DOCKER_HOST"
     network_settings
@@ -212,8 +213,7 @@ http {
   uwsgi_temp_path $DEMO/nginx/uwsgi;
   scgi_temp_path $DEMO/nginx/scgi;
   server {
-    listen $http_port default_server;
-    $([ ! -e /proc/net/if_inet6 ] || echo "listen [::]:$http_port default_server;")
+    listen 127.0.0.1:$http_port default_server;
     return 404 "There is no app of this name.\n";
   }
 $(cat "$WORK/http-config")
@@ -237,9 +237,9 @@ demo_git() {
 }
 
 demo_push() {
-  phase "first push" "A developer pushes examples/hello as app $DEMO_APP"
+  phase "first push" "A developer pushes docs/examples/hello as app $DEMO_APP"
   mkdir -p "$DEMO/app"
-  cp -R "$SRC/examples/hello/." "$DEMO/app/"
+  cp -R "$SRC/docs/examples/hello/." "$DEMO/app/"
   if [ ! -e "$DEMO/app/.git" ]; then
     demo_git init -q -b main
     demo_git remote add dokku "dokku:$DEMO_APP"
