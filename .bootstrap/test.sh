@@ -112,13 +112,14 @@ bench() {
   prepare_tests
   finish_tests_stack
   phase bench "Benchmarks"
+  load=$(cut -d ' ' -f 1 /proc/loadavg)
   cd "$SRC" || exit
   if ! go test -tags urfave_cli_no_docs -timeout 60m -run '^$' -bench . ./pluginhook ./sshcommand/sshcmd ./testscripts >"$WORK/bench.log" 2>&1; then
     cat "$WORK/bench.log"
     die "cannot finish the benchmarks: see above"
   fi
-  printf '\n%s, %s processors, kernel %s, load before %s\n\n' \
-    "$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)" "$(nproc)" "$(uname -r)" "$(cut -d ' ' -f 1 /proc/loadavg)"
+  printf '\n%s, %s processors, kernel %s, load at the start %s\n\n' \
+    "$(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo)" "$(nproc)" "$(uname -r)" "$load"
   bench_table <"$WORK/bench.log"
   phases
 }

@@ -209,6 +209,10 @@ func BenchmarkPush(b *testing.B) {
 	g.must(b, os.Remove(filepath.Join(g.dir, "Dockerfile")),
 		os.WriteFile(filepath.Join(g.dir, "Procfile"), []byte("web: exec /app/server /app/version\n"), 0o644))
 	g.name = "buildpack"
+	next(b)
+	if out, err := g.push(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
 	b.Run("procfile", pushes)
 }
 

@@ -30,7 +30,6 @@ type platform struct {
 	httpPort  int
 	tlsPort   int
 	key       string
-	nginxPID  string
 	processes []*exec.Cmd
 }
 

@@ -115,7 +115,7 @@ func destroyVerb(ctx context.Context, c *plug.C) error {
 		}
 	}
 	c.Args = words
-	if len(words) == 0 && c.Getenv(settings.AppName) == "" {
+	if len(words) == 0 {
 		return c.Usage("Please specify an app to delete")
 	}
 	if len(words) > 1 {

@@ -15,7 +15,6 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // Plugin returns the plugin.
@@ -59,22 +58,18 @@ type target struct {
 
 func parse(c *plug.C) (*target, error) {
 	t := &target{}
-	words := c.Args
-	for len(words) > 0 && strings.HasPrefix(words[0], "--") && words[0] != "--global" {
-		switch words[0] {
-		case "--no-restart":
+	var words []string
+	for _, word := range c.Args {
+		switch {
+		case word == "--no-restart":
 			t.noRestart = true
-		case "--shell":
+		case word == "--shell":
 			t.shell = true
-		case "--merged", "--quoted":
-			return nil, c.Usage("cannot use option %q here", words[0])
+		case strings.HasPrefix(word, "--") && word != "--global":
+			return nil, c.Usage("cannot use option %q: it is unknown", word)
 		default:
-			return nil, c.Usage("cannot use option %q: it is unknown", words[0])
+			words = append(words, word)
 		}
-		words = words[1:]
-	}
-	if name := c.Getenv(settings.AppName); name != "" {
-		words = append([]string{name}, words...)
 	}
 	if len(words) == 0 {
 		return nil, c.Usage("You must specify an app name")
@@ -91,9 +86,6 @@ func parse(c *plug.C) (*target, error) {
 		t.app, t.file = a, a.Path("ENV")
 	}
 	t.words = words[1:]
-	if n := len(t.words); n == 1 && t.words[0] == "--shell" {
-		t.shell, t.words = true, nil
-	}
 	return t, nil
 }
 

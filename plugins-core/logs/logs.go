@@ -9,7 +9,6 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // Plugin returns the plugin.
@@ -52,7 +51,7 @@ func logs(ctx context.Context, c *plug.C) error {
 	if n, err := strconv.Atoi(num); err != nil || n < 0 {
 		return c.Usage("cannot show %q lines: give a whole number", num)
 	}
-	if len(words) == 0 && c.Getenv(settings.AppName) == "" {
+	if len(words) == 0 {
 		return c.Usage("Please specify an app to run the command on")
 	}
 	if len(words) > 1 {

@@ -43,9 +43,6 @@ func (c *C) Usage(format string, args ...any) error {
 // App returns the app that the call's argument i names; it must exist.
 func (c *C) App(i int) (app.App, error) {
 	name := c.Arg(i)
-	if name == "" && i == 0 {
-		name = c.Settings().Get(settings.AppName, "")
-	}
 	if name == "" {
 		if c.verb == nil {
 			return app.App{}, &UsageError{Text: fmt.Sprintf("cannot run hook %q: give it the app's name", c.Hook)}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // Plugin returns the plugin.
@@ -23,21 +22,25 @@ func Plugin() *plug.Plugin {
 }
 
 func run(ctx context.Context, c *plug.C) error {
+	// Our options stand before the app or right behind it; what follows belongs to the command.
 	words := c.Args
-	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
-		switch words[0] {
-		case "--no-tty":
+	var name []string
+	for len(words) > 0 {
+		switch word := words[0]; {
+		case word == "--no-tty":
 			c = c.With("DOKKU_DISABLE_TTY", "true")
-		case "--rm", "--rm-container": // what we always do
+		case word == "--rm" || word == "--rm-container": // what we always do
+		case strings.HasPrefix(word, "-") && len(name) == 0:
+			return c.Usage("cannot run a command: unknown option %q", word)
+		case len(name) == 0:
+			name = []string{word}
 		default:
-			return c.Usage("cannot run a command: unknown option %q", words[0])
+			name = append(name, words...)
+			words = words[:1]
 		}
 		words = words[1:]
 	}
-	c.Args = words
-	if name := c.Getenv(settings.AppName); name != "" {
-		c.Args = append([]string{name}, words...)
-	}
+	c.Args = name
 	if len(c.Args) == 0 {
 		return c.Usage("Please specify an app to run the command on")
 	}
