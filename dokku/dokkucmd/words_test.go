@@ -76,7 +76,7 @@ func TestOddWords(t *testing.T) {
 					continue // it would go on as git
 				}
 				check(env, p.Name, "commands", append([]string{cmd.Name}, words...)...)
-				if len(words) < 2 {
+				if len(words) < 2 && cmd.Name != "git-receive-pack" {
 					check(withApp, p.Name, "commands", append([]string{cmd.Name}, words...)...)
 				}
 			}
