@@ -28,6 +28,9 @@ const sshCommandEnv = "SSH_ORIGINAL_COMMAND"
 
 // Main runs the command line args, the program's name first, and returns the exit status.
 func Main(args []string) int {
+	// Whatever the login's umask: nginx' workers, who are another user, look into directories of ours. What is secret
+	// is written with a mode of its own.
+	syscall.Umask(0o022)
 	// Over ssh the words are the client's, and these are not for clients.
 	if _, overSSH := os.LookupEnv(sshCommandEnv); len(args) > 1 && !overSSH {
 		switch args[1] {

@@ -43,6 +43,9 @@ func (s *site) build(ctx context.Context) error {
 		return err
 	}
 	g, toGreen := place(g, green, addresses)
+	if err := checkAccess(masterPID(s.s), s.switchFile()); err != nil {
+		return err
+	}
 	if err := s.install(ctx, s.text(g, names, cert), cert); err != nil {
 		return err
 	}
