@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/go-archive"
-
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
@@ -144,12 +142,10 @@ func (b *run) build(ctx context.Context, unpacked bool) error {
 }
 
 // pack is the source as a tar.
-func (b *run) pack() (io.ReadCloser, error) {
-	return archive.TarWithOptions(b.dir, &archive.TarOptions{})
-}
+func (b *run) pack() (*dockerapi.Source, error) { return dockerapi.Pack(b.dir, nil) }
 
 // inContainer runs a script in a new container of the build's image and commits that to the build's tag.
-func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (io.ReadCloser, error), what string) (err error) {
+func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (*dockerapi.Source, error), what string) (err error) {
 	spec := dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.image, User: "0",
 		Entrypoint: []string{}, Cmd: []string{"/bin/bash", "-c", script}, Binds: binds, OpenStdin: stdin != nil}
 	options, err := deploy.BuildOptions(ctx, b.c, b.app, builder)
@@ -171,10 +167,10 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 		}
 	}
 	streams := dockerapi.Streams{Stdout: b.c.Stdout, Stderr: b.c.Stderr}
+	var source *dockerapi.Source
 	if stdin != nil {
-		source, err := stdin()
-		if err != nil {
-			return fmt.Errorf("cannot pack the source: %w", err)
+		if source, err = stdin(); err != nil {
+			return err
 		}
 		defer source.Close()
 		streams.Stdin = source
@@ -182,6 +178,9 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 	status, err := b.engine.RunAttached(ctx, id, streams, false, nil)
 	if err != nil {
 		return err
+	}
+	if source != nil && source.Err() != nil {
+		return source.Err()
 	}
 	if status != 0 {
 		return fmt.Errorf("cannot %s: the build ended with status %d", what, status)

@@ -17,7 +17,6 @@ import (
 	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/pkg/jsonmessage"
-	"github.com/moby/go-archive"
 	"github.com/moby/patternmatcher/ignorefile"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
@@ -58,9 +57,9 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 	if err != nil {
 		return fmt.Errorf("cannot prepare the source for the build: %w", err)
 	}
-	tree, err := archive.TarWithOptions(s.Dir, &archive.TarOptions{ExcludePatterns: excludes})
+	tree, err := Pack(s.Dir, excludes)
 	if err != nil {
-		return fmt.Errorf("cannot pack the source: %w", err)
+		return err
 	}
 	defer tree.Close()
 	resp, err := e.cli.ImageBuild(ctx, tree, build.ImageBuildOptions{
@@ -70,7 +69,7 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 		return explain("build the image", err)
 	}
 	defer resp.Body.Close()
-	return copyMessages(ctx, resp.Body, out)
+	return errors.Join(copyMessages(ctx, resp.Body, out), tree.Err())
 }
 
 // ourDockerfile is the copy of the Dockerfile that has our labels.
