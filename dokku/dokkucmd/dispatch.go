@@ -27,6 +27,12 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH
 		return help(ctx, r, words)
 	}
 	hook, ours := coreCommand(r, words)
+	if ours {
+		var err error
+		if r, words, err = putApp(r, words); err != nil {
+			return err
+		}
+	}
 	if internal := isInternal(words[0]); internal && overSSH {
 		return unknown(words[0])
 	} else if !internal {
@@ -38,6 +44,21 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH
 		return quiet(call(ctx, r, hook, words, os.Stdin, os.Stdout))
 	}
 	return askAll(ctx, r, words)
+}
+
+// putApp puts the app that --app named where a core verb expects one, so that the words that plugins are asked about
+// are the words that run. What the verb's hooks start is about whatever app they say: they do not inherit it.
+func putApp(r *pluginhook.Runner, words []string) (*pluginhook.Runner, []string, error) {
+	name := settings.Settings{Env: r.Env}.Get(settings.AppName, "")
+	if name == "" {
+		return r, words, nil
+	}
+	if _, cmd := core.Owner(words[0]); !strings.Contains(cmd.Args, "APP") {
+		return nil, nil, &plug.UsageError{Text: fmt.Sprintf("cannot use --app with %s: it is not about an app", words[0])}
+	}
+	own := *r
+	own.Env = settings.Unset(r.Env, settings.AppName)
+	return &own, slices.Insert(slices.Clone(words), 1, name), nil
 }
 
 func isInternal(verb string) bool {

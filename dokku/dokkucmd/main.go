@@ -45,9 +45,13 @@ func Main(args []string) int {
 	return plug.Report(os.Stderr, "", run(args[1:]))
 }
 
+// catchPipe makes a write to somebody who has gone an error. Ignoring the signal would do that too, but every program
+// started from here would inherit it, and shells rely on the signal.
+func catchPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
 func run(words []string) error {
 	// A pusher who goes away must not kill us in the middle of a line: writes fail, and the deploy ends in order.
-	signal.Ignore(syscall.SIGPIPE)
+	catchPipe()
 	env, err := environment(os.Environ())
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func coreHook(args []string) int {
 	if len(args) < 2 {
 		return plug.Report(os.Stderr, "", &plug.UsageError{Text: "cannot run a core hook: want PLUGIN PATH [ARG ...]"})
 	}
-	signal.Ignore(syscall.SIGPIPE)
+	catchPipe()
 	plugin := core.Lookup(args[0])
 	dir, hook := splitPath(args[1])
 	if plugin == nil || plugin.Func(hook) == nil {

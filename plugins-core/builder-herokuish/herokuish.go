@@ -157,9 +157,11 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 		return err
 	}
 	defer func() { err = errors.Join(err, b.engine.Remove(context.WithoutCancel(ctx), id)) }()
-	variables, err := b.variables()
-	if err != nil {
-		return err
+	var variables io.Reader
+	if script != unpack { // an image of the unbuilt tree is kept, and is not to have them
+		if variables, err = b.variables(); err != nil {
+			return err
+		}
 	}
 	if variables != nil {
 		if err := b.engine.PutArchive(ctx, id, "/tmp", variables); err != nil {

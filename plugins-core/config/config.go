@@ -262,8 +262,9 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 		return err
 	}
 	verb := map[string]string{"set": "Setting config vars", "unset": "Unsetting " + strings.Join(t.words, " ")}[action]
-	restart := changed && !t.noRestart && t.app.State("CONTAINER") != ""
-	if restart {
+	// Whether there is anything to restart is found out under the app's lock: a first deploy may be under way.
+	restart := changed && !t.noRestart
+	if restart && t.app.State("CONTAINER") != "" {
 		verb += " and restarting " + t.name()
 	} else if action == "set" {
 		verb += " for " + t.name()
@@ -287,7 +288,9 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 	if err := deploy.Restart(ctx, c, t.app); err != nil {
 		return errors.Join(fmt.Errorf("the new values are kept, but %s still runs with the old ones", t.name()), err)
 	}
-	c.Info1("Deploy complete!")
+	if t.app.State("CONTAINER") != "" && !t.app.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
+		c.Info1("Deploy complete!")
+	}
 	return nil
 }
 

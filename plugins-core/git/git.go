@@ -4,7 +4,6 @@ package git
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,6 +112,9 @@ func receivePack(ctx context.Context, c *plug.C) error {
 	a := app.App{Name: name, Root: c.Settings().Root()}
 	// stdout belongs to git's protocol: what plugins say here goes to the user by stderr.
 	if err := c.WithOutput(c.Stderr, c.Stderr).Trigger(ctx, "app-maybe-create", name); err != nil {
+		return err
+	}
+	if a, err = app.Find(a.Root, a.Name); err != nil {
 		return err
 	}
 	if err := initialise(ctx, c, a); err != nil {
@@ -258,5 +260,9 @@ func receiveApp(ctx context.Context, c *plug.C) error {
 	if err == nil {
 		err = deploy.FromDirectory(ctx, c, a, dir, rev)
 	}
-	return errors.Join(err, os.RemoveAll(tmp))
+	if rmErr := os.RemoveAll(tmp); rmErr != nil {
+		// What was deployed is deployed, whatever a plugin left in the tree.
+		c.Warn("cannot remove the work directory: %v", rmErr)
+	}
+	return err
 }

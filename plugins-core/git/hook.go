@@ -146,7 +146,11 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 	if now != u.old {
 		return fmt.Errorf("cannot deploy %s: another push moved %s meanwhile; fetch it, merge, and push again", u.new[:7], branch)
 	}
-	first := configuredBranch(c, a) == ""
+	chosen := configuredBranch(c, a)
+	if chosen != "" && chosen != branch {
+		return fmt.Errorf("cannot deploy %s: another push made %s the branch that deploys", branch, chosen)
+	}
+	first := chosen == ""
 	if err := c.Trigger(ctx, "receive-app", a.Name, u.new); err != nil {
 		return err
 	}
@@ -156,7 +160,10 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 	if branch != defaultBranch {
 		c.Info1("Set %s as deploy-branch", branch)
 	}
-	return setBranch(c, a, branch)
+	if err := setBranch(c, a, branch); err != nil {
+		c.Warn("%s is live, but which branch deploys could not be kept: %v", a.Name, err)
+	}
+	return nil
 }
 
 // untilHangup returns a context that ends when nobody is at the other end any more: the pusher pressed Ctrl-C or lost

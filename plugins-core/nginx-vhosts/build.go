@@ -1,6 +1,7 @@
 package nginxvhosts
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,24 +18,25 @@ import (
 
 // build has nginx serve what the app's state files name, and goes back to what was when that fails.
 func (s *site) build(ctx context.Context) error {
+	// One at a time on the whole host: nginx tests and loads the files of all apps together. What is to be served is
+	// read under the lock, so that nobody who waited for it brings back what was served before.
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	names, err := s.names()
 	if err != nil {
 		return err
 	}
 	addresses := s.addresses()
 	if len(names) == 0 || len(addresses) == 0 {
-		return s.clear(ctx)
+		return s.clearLocked(ctx)
 	}
 	cert, err := s.certificate(names)
 	if err != nil {
 		return err
 	}
-	// One at a time on the whole host: nginx tests and loads the files of all apps together.
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if err := s.claim(names); err != nil {
 		return err
 	}
@@ -127,8 +129,12 @@ func (s *site) install(ctx context.Context, text string, cert *pair) error {
 		err = s.c.Trigger(ctx, "nginx-pre-reload", s.app.Name, s.app.State("PORT"), "127.0.0.1")
 	}
 	print := s.fingerprint(cert)
-	if err == nil && !edited && had && print == s.loaded() {
+	if err == nil && !edited && had && bytes.Equal(old, []byte(text)) && print == s.loaded() {
 		return nil
+	}
+	if err == nil {
+		// From here until the reload is done nobody knows what nginx has loaded.
+		err = record.Remove(s.loadedFile())
 	}
 	if err == nil {
 		err = testConfig(ctx, s.c)
@@ -182,10 +188,21 @@ func (s *site) clear(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	_, statErr := os.Stat(s.conf())
-	errs := []error{record.Remove(s.conf()), record.Remove(s.switchFile()), record.Remove(s.groupsFile()), record.Remove(s.loadedFile())}
-	if statErr == nil {
-		errs = append(errs, reload(ctx, s.c))
+	return s.clearLocked(ctx)
+}
+
+// clearLocked reloads before it forgets anything else: until then nginx goes by the switch file, and a second call
+// finds what is left to do.
+func (s *site) clearLocked(ctx context.Context) error {
+	_, noConf := os.Stat(s.conf())
+	_, notLoaded := os.Stat(s.loadedFile())
+	if err := record.Remove(s.conf()); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	if noConf == nil || notLoaded == nil {
+		if err := reload(ctx, s.c); err != nil {
+			return err
+		}
+	}
+	return errors.Join(record.Remove(s.switchFile()), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()))
 }

@@ -42,11 +42,20 @@ func Plugin() *plug.Plugin {
 			"install":               install,
 		},
 		Commands: []plug.Command{
-			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: withSite((*site).build)},
+			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: buildVerb},
 			{Name: "nginx:show-config", Args: "APP", Help: "Show an application's nginx configuration", Run: withSite((*site).show)},
 			{Name: "nginx:http-config", Run: func(_ context.Context, c *plug.C) error { fmt.Fprint(c.Stdout, httpConfig(c.Settings())); return nil }},
 		},
 	}
+}
+
+// buildVerb is the hook for a person, who may not be in the middle of a deploy.
+func buildVerb(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	return c.Lock(ctx, a, func(c *plug.C) error { return withSite((*site).build)(ctx, c) })
 }
 
 // site is what nginx serves for one app.

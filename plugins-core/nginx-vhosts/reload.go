@@ -56,8 +56,8 @@ func reload(ctx context.Context, c *plug.C) error {
 	if err := command(ctx, c, settings.NginxReload, reloadCommand, "reload nginx"); err != nil {
 		return err
 	}
-	if master == 0 {
-		return nil
+	if len(old) == 0 {
+		return nil // not running before, or hidden from us: there is nothing to watch
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/dokku-go/dokku/pluginhook"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // NotMine is the status with which a plugin's `commands` says that a verb is not its own.
@@ -95,25 +94,13 @@ func (p *Plugin) dispatch(ctx context.Context, c *C) error {
 	if cmd == nil {
 		return &pluginhook.ExitError{Path: c.Path, Code: NotMine}
 	}
-	call := *c.withoutApp(cmd).Call
-	call.Args = call.Args[1:]
+	call := *c.Call
+	call.Args = c.Args[1:]
 	if len(call.Args) == 1 && (call.Args[0] == "--help" || call.Args[0] == "-h") && cmd.Help != "" {
 		fmt.Fprint(c.Stdout, HelpLine(*cmd))
 		return nil
 	}
 	return cmd.Run(ctx, &C{Call: &call, verb: cmd})
-}
-
-// withoutApp puts the app that --app named where the verb expects one. What the verb's hooks start is about whatever app
-// they say, so they do not inherit it.
-func (c *C) withoutApp(cmd *Command) *C {
-	name := c.Getenv(settings.AppName)
-	if name == "" || !strings.Contains(cmd.Args, "APP") {
-		return c
-	}
-	c = c.With(settings.AppName, "")
-	c.Args = slices.Insert(slices.Clone(c.Args), 1, name)
-	return c
 }
 
 // help copies the lines of the plugins before and adds its own, as every `commands help` does.

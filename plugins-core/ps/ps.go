@@ -114,13 +114,13 @@ func deployVerb(ctx context.Context, c *plug.C, a app.App) error {
 }
 
 func deployHook(ctx context.Context, c *plug.C) error {
-	return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, tagArg(c)) })
+	return each(ctx, c, locked(func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, tagArg(c)) }))
 }
 
 func releaseAndDeploy(ctx context.Context, c *plug.C) error {
-	return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error {
+	return each(ctx, c, locked(func(ctx context.Context, c *plug.C, a app.App) error {
 		return deploy.ReleaseAndDeploy(ctx, c, a, tagArg(c))
-	})
+	}))
 }
 
 func tagArg(c *plug.C) string {
@@ -144,15 +144,9 @@ func start(ctx context.Context, c *plug.C, a app.App) error {
 		if err := c.Trigger(ctx, "pre-start", a.Name); err != nil {
 			return err
 		}
-		if err := record.Remove(a.Path(stoppedFile)); err != nil {
-			return err
-		}
 		return deploy.Start(ctx, c, a, deploy.LatestTag)
 	})(ctx, c, a)
 }
-
-// stoppedFile marks an app that somebody stopped: a boot must not start it.
-const stoppedFile = ".stopped"
 
 func stop(ctx context.Context, c *plug.C, a app.App) error {
 	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
@@ -160,7 +154,7 @@ func stop(ctx context.Context, c *plug.C, a app.App) error {
 		if err != nil {
 			return err
 		}
-		if err := record.WriteLine(a.Path(stoppedFile), "stopped by ps:stop"); err != nil {
+		if err := record.WriteLine(a.Path(app.StoppedFile), "stopped by ps:stop"); err != nil {
 			return err
 		}
 		c.Info1("Stopping %s ...", a.Name)
@@ -195,7 +189,7 @@ func restore(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	f := func(ctx context.Context, c *plug.C, a app.App) error {
-		if a.State(stoppedFile) != "" {
+		if a.State(app.StoppedFile) != "" {
 			return nil
 		}
 		scheduler, err := deploy.SchedulerOf(ctx, c, a)

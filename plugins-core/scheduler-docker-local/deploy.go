@@ -150,21 +150,25 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		return r.launch(ctx, p, spec)
 	}
 	spec.Env = append(spec.Env, "PORT="+strconv.Itoa(p.port))
+	ip := "127.0.0.1"
 	if r.public {
-		spec.Publish = &dockerapi.Publish{HostIP: "0.0.0.0", ContainerPort: p.port}
-		return r.launch(ctx, p, spec)
+		ip = "0.0.0.0"
 	}
-	for {
-		host := r.ports.take()
-		spec.Publish = &dockerapi.Publish{HostIP: "127.0.0.1", HostPort: host, ContainerPort: p.port}
-		err := r.launch(ctx, p, spec)
-		if host != 0 && dockerapi.IsPortTaken(err) {
+	for try := 1; ; try++ {
+		// Always a port that is named: the engine would choose another one each time it starts the container.
+		port, err := r.ports.take(ip)
+		if err != nil {
+			return err
+		}
+		spec.Publish = &dockerapi.Publish{HostIP: ip, HostPort: port, ContainerPort: p.port}
+		err = r.launch(ctx, p, spec)
+		if dockerapi.IsPortTaken(err) && try < 2*keptPorts {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		return r.ports.remember(p.got.HostPort)
+		return r.ports.remember(port)
 	}
 }
 
@@ -224,13 +228,17 @@ func (r *rollout) takeOver(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	undo := []error{err, before.Restore(r.madeFiles()...)}
+	undo := before.Restore(r.madeFiles()...)
 	if len(r.old) > 0 {
-		undo = append(undo, r.c.Trigger(ctx, "proxy-build-config", r.app.Name))
+		undo = errors.Join(undo, r.c.Trigger(ctx, "proxy-build-config", r.app.Name))
 	} else {
-		undo = append(undo, r.c.Trigger(ctx, "proxy-clear-config", r.app.Name))
+		undo = errors.Join(undo, r.c.Trigger(ctx, "proxy-clear-config", r.app.Name))
 	}
-	return r.abandon(ctx, errors.Join(undo...))
+	if undo != nil {
+		return errors.Join(err, undo, fmt.Errorf("cannot go back to the old version of %s for sure: its new containers are left running, "+
+			"because the proxy may lead to them; mend what is said above and push again", r.app.Name))
+	}
+	return r.abandon(ctx, err)
 }
 
 func (r *rollout) madeFiles() []string {

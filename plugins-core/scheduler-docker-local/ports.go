@@ -1,6 +1,8 @@
 package schedulerdockerlocal
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,15 +45,20 @@ func openPorts(s settings.Settings, name string) (*portBook, error) {
 	return b, nil
 }
 
-// take returns a port to try, 0 when the engine shall choose.
-func (b *portBook) take() int {
+// take returns a port to try: one that the app has had, then any that is free at the address ip.
+func (b *portBook) take(ip string) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.next >= len(b.ports) {
-		return 0
+	if b.next < len(b.ports) {
+		b.next++
+		return b.ports[b.next-1], nil
 	}
-	b.next++
-	return b.ports[b.next-1]
+	l, err := net.Listen("tcp4", net.JoinHostPort(ip, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("cannot find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // remember adds a port.

@@ -127,7 +127,7 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	busy := connectedPorts()
 	var idle []string
 	err = parallel(list, func(item dockerapi.Container) error {
-		if item.Running || slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID }) {
+		if item.Running || item.Status == "created" || slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID }) {
 			return nil
 		}
 		return errors.Join(engine.Remove(ctx, item.ID), engine.RemoveUnnamed(ctx, item.Image))

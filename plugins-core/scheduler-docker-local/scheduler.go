@@ -4,6 +4,7 @@ package schedulerdockerlocal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -97,7 +98,7 @@ func restoreApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	if err != nil {
 		return err
 	}
-	for _, p := range running {
+	for i, p := range running {
 		err := engine.Start(ctx, p.container)
 		if dockerapi.IsNotFound(err) || dockerapi.IsPortTaken(err) {
 			c.Info1("A container of %s cannot come back: deploying it again", a.Name)
@@ -112,6 +113,11 @@ func restoreApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 		}
 		if err := p.record(a, got); err != nil {
 			return err
+		}
+		if i == 0 || (p.kind == "web" && p.index == 1) {
+			if err := errors.Join(a.SetState("PORT", number(got.HostPort)), a.SetState("IP", got.IP)); err != nil {
+				return err
+			}
 		}
 	}
 	c.Info1("%s is up", a.Name)

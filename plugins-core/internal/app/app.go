@@ -20,6 +20,9 @@ import (
 // Port is the port that an app is told to listen on when its image does not say another.
 const Port = 5000
 
+// StoppedFile is the state file that marks an app which somebody stopped: a boot must not start it.
+const StoppedFile = ".stopped"
+
 // maxName leaves room for a domain behind the name and for container names before and after it.
 const maxName = 100
 

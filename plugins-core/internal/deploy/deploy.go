@@ -62,7 +62,10 @@ func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 	}
 	c.Info1("Cleaning up ...")
 	if err := c.Trigger(ctx, "scheduler-retire", scheduler, a.Name); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		c.Warn("Something of earlier deploys could not be removed; the build goes on")
 	}
 	// An image of a build that failed or was cut short is not to be taken for this one's.
 	if err := dropBuild(ctx, c, a); err != nil {
@@ -134,6 +137,9 @@ func Start(ctx context.Context, c *plug.C, a app.App, tag string) error {
 	}
 	if err := c.Trigger(ctx, "scheduler-deploy", scheduler, a.Name, tag); err != nil {
 		return err
+	}
+	if err := a.SetState(app.StoppedFile, ""); err != nil {
+		c.Warn("%s is live, but a boot will not start it: %v", a.Name, err)
 	}
 	if tag != BuildTag {
 		return nil

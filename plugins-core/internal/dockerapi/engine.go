@@ -195,7 +195,7 @@ func (e *Engine) PruneImages(ctx context.Context, name string) (count int, bytes
 // PruneContainers removes stopped build and run containers of this instance.
 func (e *Engine) PruneContainers(ctx context.Context, name string) (int, error) {
 	list, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: e.filters(name,
-		filters.Arg("status", "exited"), filters.Arg("status", "dead"), filters.Arg("status", "created"))})
+		filters.Arg("status", "exited"), filters.Arg("status", "dead"))})
 	if err != nil {
 		return 0, explain("list containers", err)
 	}

@@ -33,6 +33,12 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 	if s.WorkDir != "" {
 		add("--workdir", s.WorkDir)
 	}
+	if s.User != "" {
+		add("--user", s.User)
+	}
+	for _, b := range s.Binds {
+		add("--mount", "type=bind,source="+b.Source+",target="+b.Target)
+	}
 	if p := s.Publish; p != nil {
 		host := ""
 		if p.HostPort > 0 {
@@ -61,7 +67,9 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		args = append(args, "--interactive")
 	}
 	cmd := s.Cmd
-	if len(s.Entrypoint) > 0 {
+	if s.Entrypoint != nil && len(s.Entrypoint) == 0 {
+		args = append(args, "--entrypoint=")
+	} else if len(s.Entrypoint) > 0 {
 		add("--entrypoint", s.Entrypoint[0])
 		cmd = append(slices.Clone(s.Entrypoint[1:]), cmd...)
 	}
