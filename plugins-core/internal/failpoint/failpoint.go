@@ -1,0 +1,72 @@
+// Package failpoint names the moments at which a test may kill us: between two steps of a deploy, of a destroy or of a
+// write. What is promised about crashes is shown by dying at every one of them.
+//
+// DOKKU_FAILPOINT names the point; NAME:N is the N-th time it is reached, from 1. Without the variable a point costs a
+// look at a string that is empty.
+package failpoint
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// Env is the environment variable that arms a point.
+const Env = "DOKKU_FAILPOINT"
+
+// Point is the name of a moment.
+type Point string
+
+// The points of a deploy, in the order in which it passes them.
+const (
+	DeployBegun      Point = "deploy-begun"      // the journal is written
+	DeployCreated    Point = "deploy-created"    // a container is created and not started
+	DeployStarted    Point = "deploy-started"    // all containers run
+	DeployChecked    Point = "deploy-checked"    // all checks have passed
+	DeployFiles      Point = "deploy-files"      // the settings of a rollback are in place
+	DeployRecorded   Point = "deploy-recorded"   // the state files name the new containers
+	DeploySwitched   Point = "deploy-switched"   // the proxy leads to the new containers
+	DeployCommitting Point = "deploy-committing" // the hooks of the switch have ended well
+	DeployCommitted  Point = "deploy-committed"  // the release is the current one
+	DeployPromoted   Point = "deploy-promoted"   // the image has its names
+	DeployRenamed    Point = "deploy-renamed"    // the containers have their names
+	DeployEnded      Point = "deploy-ended"      // the journal is gone, git has not moved the branch
+	RecoverBegun     Point = "recover-begun"     // a recovery has read the journal
+	RecoverUndone    Point = "recover-undone"    // records and proxy are back, the rest of the new release is there
+	DestroyBegun     Point = "destroy-begun"     // pre-delete was heard
+	DestroyStopped   Point = "destroy-stopped"   // no container is left
+	DestroyCleared   Point = "destroy-cleared"   // the proxy has forgotten the app
+	DestroyImages    Point = "destroy-images"    // no image is left
+	DestroyRenamed   Point = "destroy-renamed"   // the directory is no app's any more
+)
+
+// All lists the points.
+func All() []Point {
+	return []Point{DeployBegun, DeployCreated, DeployStarted, DeployChecked, DeployFiles, DeployRecorded, DeploySwitched,
+		DeployCommitting, DeployCommitted, DeployPromoted, DeployRenamed, DeployEnded, RecoverBegun, RecoverUndone,
+		DestroyBegun, DestroyStopped, DestroyCleared, DestroyImages, DestroyRenamed}
+}
+
+var armed = sync.OnceValues(func() (name string, n int64) {
+	name, count, _ := strings.Cut(os.Getenv(Env), ":")
+	n, err := strconv.ParseInt(count, 10, 64)
+	if err != nil || n < 1 {
+		n = 1
+	}
+	return name, n
+})
+
+var hits atomic.Int64
+
+// Hit kills this process and its group when the point is armed.
+func Hit(p Point) {
+	name, n := armed()
+	if name == "" || name != string(p) || hits.Add(1) < n {
+		return
+	}
+	_ = syscall.Kill(0, syscall.SIGKILL) // which ends us, too
+	select {}
+}
