@@ -20,6 +20,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/plugin"
 	"github.com/dokku-go/dokku/plugins-core/ps"
+	"github.com/dokku-go/dokku/plugins-core/releases"
 	"github.com/dokku-go/dokku/plugins-core/run"
 	"github.com/dokku-go/dokku/plugins-core/scheduler"
 	schedulerdockerlocal "github.com/dokku-go/dokku/plugins-core/scheduler-docker-local"
@@ -38,6 +39,7 @@ func All() []*plug.Plugin {
 		nginxvhosts.Plugin(),
 		plugin.Plugin(),
 		ps.Plugin(),
+		releases.Plugin(),
 		run.Plugin(),
 		scheduler.Plugin(),
 		schedulerdockerlocal.Plugin(),

@@ -14,6 +14,8 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -123,14 +125,22 @@ func destroyVerb(ctx context.Context, c *plug.C) error {
 	}
 	a, err := c.App(0)
 	if err != nil {
+		if found, graveErr := removeGrave(ctx, c, c.Arg(0)); found {
+			return graveErr
+		}
 		return err
 	}
-	if !force {
+	resumed := a.State(app.DestroyingFile) != ""
+	if !force && !resumed {
 		if err := confirm(c, a.Name); err != nil {
 			return err
 		}
 	}
-	return c.Lock(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
+	err = c.Lock(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
+	if resumed && !a.Exists() {
+		return nil // taking the lock has carried it through
+	}
+	return err
 }
 
 func destroyHook(ctx context.Context, c *plug.C) error {
@@ -162,8 +172,9 @@ func confirm(c *plug.C, name string) error {
 	return nil
 }
 
-// destroy takes the app down: containers first, then what plugins keep, then the directory and the images. Each step
-// can be repeated, so a second call ends what a first one could not.
+// destroy takes the app down: containers first, then what plugins keep, then the images and the directory. Each step
+// can be repeated; from the first on the directory is marked, so that a call which comes after a crash, a recovery or a
+// boot among them, carries it through.
 func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	fmt.Fprintf(c.Stdout, "Destroying %s (including all add-ons)\n", a.Name)
 	scheduler, err := deploy.SchedulerOf(ctx, c, a)
@@ -173,12 +184,18 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	if err := c.Trigger(ctx, "pre-delete", a.Name, deploy.LatestTag); err != nil {
 		return err
 	}
+	if err := a.SetState(app.DestroyingFile, "destroyed by apps:destroy"); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.DestroyBegun)
 	if err := c.Trigger(ctx, "scheduler-stop", scheduler, a.Name, "true"); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.DestroyStopped)
 	if err := c.Trigger(ctx, "proxy-clear-config", a.Name); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.DestroyCleared)
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
 		return err
@@ -191,22 +208,45 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	for _, ref := range images {
 		errs = append(errs, engine.RemoveImage(ctx, ref))
 	}
-	return errors.Join(append(errs, removeDir(ctx, c, engine, a))...)
+	failpoint.Hit(failpoint.DestroyImages)
+	errs = append(errs, removeDir(ctx, c, engine, a))
+	return errors.Join(append(errs, release.Tell(c.Settings(), release.Event{App: a.Name, What: "destroyed", By: c.Getenv("SSH_NAME")}))...)
 }
 
-// removeDir renames the directory first, so that no half of it is ever taken for an app.
+// grave is where the directory of a destroyed app is put before it is removed, so that no half of it is ever taken for
+// an app.
+func grave(a app.App) string { return filepath.Join(a.Root, ".destroyed-"+a.Name) }
+
 func removeDir(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
 	fail := func(err error) error { return fmt.Errorf("cannot remove %q: %w", a.Dir(), err) }
-	grave := filepath.Join(a.Root, ".destroyed-"+a.Name)
 	stack := c.Settings().StackImage()
-	if err := engine.RemoveTree(ctx, a.Name, grave, stack); err != nil { // of an earlier app of that name
+	if err := engine.RemoveTree(ctx, a.Name, grave(a), stack); err != nil { // of an earlier app of that name
 		return fail(err)
 	}
-	if err := os.Rename(a.Dir(), grave); err != nil {
+	if err := os.Rename(a.Dir(), grave(a)); err != nil {
 		return fail(err)
 	}
-	if err := engine.RemoveTree(ctx, a.Name, grave, stack); err != nil {
+	failpoint.Hit(failpoint.DestroyRenamed)
+	if err := engine.RemoveTree(ctx, a.Name, grave(a), stack); err != nil {
 		return fail(err)
 	}
 	return nil
+}
+
+// removeGrave removes what a crash at the end of its destruction has left of an app; found tells whether there was any.
+func removeGrave(ctx context.Context, c *plug.C, name string) (found bool, err error) {
+	a := app.App{Name: name, Root: c.Settings().Root()}
+	if app.CheckName(name) != nil {
+		return false, nil
+	}
+	if _, err := os.Lstat(grave(a)); err != nil {
+		return false, nil
+	}
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return true, err
+	}
+	defer engine.Close()
+	fmt.Fprintf(c.Stdout, "Destroying what is left of %s\n", name)
+	return true, engine.RemoveTree(ctx, a.Name, grave(a), c.Settings().StackImage())
 }

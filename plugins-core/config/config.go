@@ -264,7 +264,7 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 	verb := map[string]string{"set": "Setting config vars", "unset": "Unsetting " + strings.Join(t.words, " ")}[action]
 	// Whether there is anything to restart is found out under the app's lock: a first deploy may be under way.
 	restart := changed && !t.noRestart
-	if restart && t.app.State("CONTAINER") != "" {
+	if restart && deploy.Deployed(t.app) {
 		verb += " and restarting " + t.name()
 	} else if action == "set" {
 		verb += " for " + t.name()
@@ -285,10 +285,10 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 	if !restart {
 		return nil
 	}
-	if err := deploy.Restart(ctx, c, t.app); err != nil {
+	if err := deploy.Restart(ctx, c, t.app, "config"); err != nil {
 		return errors.Join(fmt.Errorf("the new values are kept, but %s still runs with the old ones", t.name()), err)
 	}
-	if t.app.State("CONTAINER") != "" && !t.app.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
+	if deploy.Deployed(t.app) && !t.app.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
 		c.Info1("Deploy complete!")
 	}
 	return nil

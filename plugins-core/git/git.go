@@ -34,6 +34,8 @@ func Plugin() *plug.Plugin {
 			"post-create":       func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) },
 			"post-delete":       func(_ context.Context, c *plug.C) error { return property.Destroy(c.Settings(), "git", c.Arg(0)) },
 			"receive-app":       receiveApp,
+			"core-pre-commit":   keepObjects,
+			"git-settle":        settle,
 			"git-deploy-branch": deployBranchHook,
 			"git-revision":      revision,
 		},

@@ -136,11 +136,11 @@ func checkCommit(ctx context.Context, c *plug.C, a app.App, u update) error {
 // receive deploys the push. The app is locked, and the lock lives until git has moved the ref.
 func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string) error {
 	// While we waited for the lock another push may have moved the branch: git would refuse ours in the end.
-	now, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "rev-parse", "--verify", "--quiet", u.ref}, Env: env(c), Dir: a.Dir()})
-	if err != nil && now != "" {
+	now, err := currentRef(ctx, c, a, u.ref)
+	if err != nil {
 		return err
 	}
-	if now = strings.TrimSpace(now); now == "" {
+	if now == "" {
 		now = strings.Repeat("0", len(u.old))
 	}
 	if now != u.old {

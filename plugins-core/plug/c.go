@@ -9,6 +9,7 @@ import (
 
 	"github.com/dokku-go/dokku/pluginhook"
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
@@ -132,7 +133,24 @@ func (c *C) Lock(ctx context.Context, a app.App, f func(c *C) error) error {
 		return err
 	}
 	defer lock.Unlock()
-	return f(c.With(app.LockTokenEnv, lock.Token()))
+	held := c.With(app.LockTokenEnv, lock.Token())
+	if a.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
+		return f(held)
+	}
+	// Whoever held it before may have died at work.
+	unfinished, err := release.Unfinished(a)
+	if err != nil {
+		return err
+	}
+	if unfinished != nil || a.State(app.DestroyingFile) != "" {
+		if err := held.Trigger(ctx, "app-recover", a.Name); err != nil {
+			return err
+		}
+		if !a.Exists() {
+			return &app.NotFoundError{Name: a.Name}
+		}
+	}
+	return f(held)
 }
 
 // Verb is the name of the verb that runs, "" in a hook.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/dokku-go/dokku/pluginhook"
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 )
 
 // NotMine is the status with which a plugin's `commands` says that a verb is not its own.
@@ -100,7 +101,29 @@ func (p *Plugin) dispatch(ctx context.Context, c *C) error {
 		fmt.Fprint(c.Stdout, HelpLine(*cmd))
 		return nil
 	}
-	return cmd.Run(ctx, &C{Call: &call, verb: cmd})
+	run := &C{Call: &call, verb: cmd}
+	recoverApp(ctx, run)
+	return cmd.Run(ctx, run)
+}
+
+// recoverApp mends what a crash has left of the app that the verb is about, before the verb looks at it. Where that
+// cannot be done, with no engine say, it is told, and the verb does what it can.
+func recoverApp(ctx context.Context, c *C) {
+	if c.verb.Internal || !strings.Contains(c.verb.Args, "APP") {
+		return
+	}
+	i := slices.IndexFunc(c.Args, func(word string) bool { return !strings.HasPrefix(word, "-") })
+	if i < 0 {
+		return
+	}
+	a, err := app.Find(c.Settings().Root(), c.Args[i])
+	if err != nil || !a.Abandoned() {
+		return
+	}
+	quiet := c.WithOutput(c.Stderr, c.Stderr) // stdout is the verb's
+	if err := quiet.Lock(ctx, a, func(*C) error { return nil }); err != nil {
+		c.Warn("cannot mend what a crash has left of %s: %v", a.Name, err)
+	}
 }
 
 // help copies the lines of the plugins before and adds its own, as every `commands help` does.

@@ -24,7 +24,9 @@ func Plugin() *plug.Plugin {
 		Name:        "ps",
 		Description: "shows, starts and stops the processes of apps",
 		Hooks: map[string]plug.Hook{
-			"app-restart":        func(ctx context.Context, c *plug.C) error { return each(ctx, c, deploy.Restart) },
+			"app-restart": func(ctx context.Context, c *plug.C) error {
+				return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Restart(ctx, c, a, "restart") })
+			},
 			"release-and-deploy": releaseAndDeploy,
 			"deploy":             deployHook,
 			"ps-current-scale":   currentScale,
@@ -87,7 +89,7 @@ func all(ctx context.Context, c *plug.C, f action) error {
 // deployed passes over apps that were never deployed.
 func deployed(f action) action {
 	return func(ctx context.Context, c *plug.C, a app.App) error {
-		if a.State("CONTAINER") == "" {
+		if !deploy.Deployed(a) {
 			return nil
 		}
 		return f(ctx, c, a)
@@ -101,33 +103,35 @@ func locked(f action) action {
 }
 
 func restart(ctx context.Context, c *plug.C, a app.App) error {
-	if a.State("CONTAINER") == "" {
+	if !deploy.Deployed(a) {
 		return fmt.Errorf("cannot restart %q: it was never deployed", a.Name)
 	}
-	return deploy.Restart(ctx, c, a)
+	return deploy.Restart(ctx, c, a, "restart")
 }
 
 func deployVerb(ctx context.Context, c *plug.C, a app.App) error {
 	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
-		return deploy.Start(ctx, c, a, deploy.LatestTag)
+		return deploy.Start(ctx, c, a, deploy.Source{Tag: deploy.LatestTag, Cause: "deploy"})
 	})(ctx, c, a)
 }
 
 func deployHook(ctx context.Context, c *plug.C) error {
-	return each(ctx, c, locked(func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, tagArg(c)) }))
+	return each(ctx, c, locked(func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Start(ctx, c, a, source(c)) }))
 }
 
 func releaseAndDeploy(ctx context.Context, c *plug.C) error {
 	return each(ctx, c, locked(func(ctx context.Context, c *plug.C, a app.App) error {
-		return deploy.ReleaseAndDeploy(ctx, c, a, tagArg(c))
+		return deploy.ReleaseAndDeploy(ctx, c, a, source(c))
 	}))
 }
 
-func tagArg(c *plug.C) string {
-	if tag := c.Arg(1); tag != "" {
-		return tag
+// source is the image that a plugin asks for by its tag.
+func source(c *plug.C) deploy.Source {
+	s := deploy.Source{Tag: c.Arg(1), Cause: "deploy"}
+	if s.Tag == "" {
+		s.Tag = deploy.LatestTag
 	}
-	return deploy.LatestTag
+	return s
 }
 
 // release does what there is to do between build and deploy. Variables are given to containers when they start, so
@@ -138,13 +142,13 @@ func release(ctx context.Context, c *plug.C, a app.App) error {
 
 func start(ctx context.Context, c *plug.C, a app.App) error {
 	return locked(func(ctx context.Context, c *plug.C, a app.App) error {
-		if a.State("CONTAINER") == "" {
+		if !deploy.Deployed(a) {
 			return fmt.Errorf("cannot start %q: it was never deployed", a.Name)
 		}
 		if err := c.Trigger(ctx, "pre-start", a.Name); err != nil {
 			return err
 		}
-		return deploy.Start(ctx, c, a, deploy.LatestTag)
+		return deploy.Start(ctx, c, a, deploy.Source{Tag: deploy.LatestTag, Cause: "start"})
 	})(ctx, c, a)
 }
 
@@ -179,29 +183,22 @@ func rebuild(ctx context.Context, c *plug.C, a app.App) error {
 		if err != nil {
 			return err
 		}
-		return c.Trigger(ctx, "receive-app", a.Name, strings.TrimSpace(rev))
+		return c.With(deploy.CauseEnv, "rebuild").Trigger(ctx, "receive-app", a.Name, strings.TrimSpace(rev))
 	})(ctx, c, a)
 }
 
-// restore starts what ran before the host went down. One broken app does not keep the others down.
+// restore brings back what ran before the host went down.
 func restore(ctx context.Context, c *plug.C) error {
+	if len(c.Args) > 1 {
+		return c.Usage("cannot use %q: too many words", c.Args[1])
+	}
 	if err := c.Trigger(ctx, "pre-restore"); err != nil {
 		return err
 	}
-	f := func(ctx context.Context, c *plug.C, a app.App) error {
-		if a.State(app.StoppedFile) != "" {
-			return nil
-		}
-		scheduler, err := deploy.SchedulerOf(ctx, c, a)
-		if err != nil {
-			return err
-		}
-		return c.Trigger(ctx, "scheduler-restore", scheduler, a.Name)
-	}
 	if len(c.Args) > 0 {
-		return each(ctx, c, locked(f))
+		return each(ctx, c, locked(deploy.Recover))
 	}
-	return all(ctx, c, deployed(locked(f)))
+	return deploy.RecoverAll(ctx, c)
 }
 
 func report(ctx context.Context, c *plug.C) error {
@@ -263,7 +260,7 @@ func scaleVerb(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	c.Info1("Scaling %s", a.Name)
-	if err := deploy.Restart(ctx, c, a); err != nil {
+	if err := deploy.Restart(ctx, c, a, "scale"); err != nil {
 		// What cannot run must not stand in the way of the next deploy.
 		return errors.Join(err, scale.Write(a, before))
 	}

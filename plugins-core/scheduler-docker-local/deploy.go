@@ -15,13 +15,15 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// rollout is one deploy: new containers beside the old ones, a check, the switch, and only then the end of the old
-// ones. Until the last step everything can be taken back.
+// rollout is one deploy: new containers beside the old ones, a check, the switch. The old ones run on until the release
+// is settled, so everything can be taken back.
 type rollout struct {
 	c      *plug.C
 	engine *dockerapi.Engine
@@ -33,31 +35,62 @@ type rollout struct {
 	ports  *portBook
 	public bool // no proxy in front: the port is the host's
 	fresh  []*process
-	old    []*process
+
+	release string // its number
+	phases  []release.Phase
 }
 
+// deployApp makes and checks the containers of a release and switches to them. Where it fails, whoever began the
+// release has everything put back by scheduler-adopt.
 func deployApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
-	r := &rollout{c: c, engine: engine, app: a, tag: c.Arg(2)}
+	r := &rollout{c: c, engine: engine, app: a, tag: c.Arg(2), release: c.Getenv(release.Env)}
 	if r.tag == "" {
 		r.tag = deploy.LatestTag
 	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	err := r.start(ctx)
-	if err == nil {
-		err = r.check(ctx)
-	}
-	if err != nil {
-		return r.abandon(ctx, err)
-	}
-	// From here on the deploy is not given up because the pusher goes: it takes moments, and its end is either state.
-	ctx = context.WithoutCancel(ctx)
-	if err := r.takeOver(ctx); err != nil {
+	if err := r.phase("start", func() error { return r.start(ctx) }); err != nil {
 		return err
 	}
-	r.retire(ctx)
-	return nil
+	failpoint.Hit(failpoint.DeployStarted)
+	if err := r.phase("check", func() error { return r.check(ctx) }); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.DeployChecked)
+	// From here on the deploy is not given up because the pusher goes: it takes moments, and its end is either state.
+	ctx = context.WithoutCancel(ctx)
+	if err := r.phase("switch", func() error { return r.switchOver(ctx) }); err != nil {
+		return err
+	}
+	return r.note()
+}
+
+// phase does one part of the deploy and keeps how long it took.
+func (r *rollout) phase(name string, f func() error) error {
+	began := time.Now()
+	err := f()
+	r.phases = append(r.phases, release.Phase{Name: name, Seconds: time.Since(began).Round(time.Millisecond).Seconds()})
+	return err
+}
+
+// note adds to the release's record what is only known here.
+func (r *rollout) note() error {
+	n, err := strconv.Atoi(r.release)
+	if err != nil {
+		return nil // somebody deploys by the hook alone
+	}
+	record, err := release.Read(r.app, n)
+	if err != nil {
+		return err
+	}
+	record.Phases, record.DockerOptions, record.Ports = append(record.Phases, r.phases...), r.args, map[string]int{}
+	for _, p := range r.fresh {
+		if p.port != 0 {
+			record.Ports[p.kind] = p.port
+		}
+	}
+	return record.Note(r.app)
 }
 
 // prepare gathers all that the containers are made of, before anything is made.
@@ -82,9 +115,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if r.ports, err = openPorts(r.c.Settings(), r.app.Name); err != nil {
 		return err
 	}
-	if r.old, err = runningProcesses(r.app); err != nil {
-		return err
-	}
+	r.ports.inUse(servingPorts(r.app)...)
 	counts, err := scale.Read(r.app)
 	if err != nil {
 		return err
@@ -138,7 +169,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		Name: fmt.Sprintf("%s.%s.upcoming-%s", r.app.Name, p.dyno(), strings.ToLower(rand.Text()[:8])),
 		Env:  append(slices.Clone(r.env), "DYNO="+p.dyno()),
 		Labels: map[string]string{
-			dockerapi.LabelProcess: p.kind, dockerapi.LabelDyno: p.dyno(),
+			dockerapi.LabelProcess: p.kind, dockerapi.LabelDyno: p.dyno(), dockerapi.LabelRelease: r.release,
 		},
 	}
 	if r.image.Builder == "herokuish" {
@@ -156,28 +187,24 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 	}
 	for try := 1; ; try++ {
 		// Always a port that is named: the engine would choose another one each time it starts the container.
-		port, err := r.ports.take(ip)
+		port, err := r.ports.take(ctx, ip)
 		if err != nil {
 			return err
 		}
 		spec.Publish = &dockerapi.Publish{HostIP: ip, HostPort: port, ContainerPort: p.port}
-		err = r.launch(ctx, p, spec)
-		if dockerapi.IsPortTaken(err) && try < 2*keptPorts {
-			continue
-		}
-		if err != nil {
+		if err = r.launch(ctx, p, spec); !dockerapi.IsPortTaken(err) || try == 2*keptPorts {
 			return err
 		}
-		return r.ports.remember(port)
 	}
 }
 
-// launch creates and starts one container; one that does not start is removed.
+// launch creates and starts one container. One that does not start is removed at once: another may be tried.
 func (r *rollout) launch(ctx context.Context, p *process, spec dockerapi.Spec) error {
 	id, err := r.engine.CreateWithOptions(ctx, spec, r.args, r.c.Env)
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.DeployCreated)
 	if err := r.c.Trigger(ctx, "post-container-create", "app", id, r.app.Name, "deploy", p.kind); err != nil {
 		return errors.Join(err, r.engine.Remove(context.WithoutCancel(ctx), id))
 	}
@@ -205,59 +232,18 @@ func (r *rollout) check(ctx context.Context) error {
 	})
 }
 
-// abandon removes the new containers; the old ones never knew of them.
-func (r *rollout) abandon(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	return errors.Join(cause, parallel(r.fresh, func(p *process) error {
-		if p.container == "" {
-			return nil
-		}
-		return r.engine.Remove(ctx, p.container)
-	}))
-}
-
-// takeOver records the new containers and lets the proxy and the plugins switch to them. Where one of them fails,
-// records and proxy go back to the old containers, which still run.
-func (r *rollout) takeOver(ctx context.Context) error {
-	before, err := r.app.Snapshot(stateFiles[:]...)
-	if err != nil {
-		return r.abandon(ctx, err)
-	}
-	err = r.switchOver(ctx)
-	if err == nil {
-		return nil
-	}
-	undo := before.Restore(r.madeFiles()...)
-	if len(r.old) > 0 {
-		undo = errors.Join(undo, r.c.Trigger(ctx, "proxy-build-config", r.app.Name))
-	} else {
-		undo = errors.Join(undo, r.c.Trigger(ctx, "proxy-clear-config", r.app.Name))
-	}
-	if undo != nil {
-		return errors.Join(err, undo, fmt.Errorf("cannot go back to the old version of %s for sure: its new containers are left running, "+
-			"because the proxy may lead to them; mend what is said above and push again", r.app.Name))
-	}
-	return r.abandon(ctx, err)
-}
-
-func (r *rollout) madeFiles() []string {
-	var files []string
-	for _, p := range r.fresh {
-		files = append(files, "CONTAINER."+p.dyno(), "IP."+p.dyno(), "PORT."+p.dyno())
-	}
-	return files
-}
-
+// switchOver records the new containers and lets the proxy and the plugins switch to them.
 func (r *rollout) switchOver(ctx context.Context) error {
 	ip, port, err := r.record()
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.DeployRecorded)
 	if err := r.c.Trigger(ctx, "core-post-deploy", r.app.Name, port, ip, r.tag); err != nil {
 		return err
 	}
-	if err := r.recordURL(ctx); err != nil {
+	failpoint.Hit(failpoint.DeploySwitched)
+	if err := recordURL(ctx, r.c, r.app); err != nil {
 		return err
 	}
 	return r.c.Trigger(ctx, "post-deploy", r.app.Name, port, ip, r.tag)
@@ -266,36 +252,24 @@ func (r *rollout) switchOver(ctx context.Context) error {
 // record writes the state files of the new containers and returns address and port for the hooks: the host's, as in
 // 2014 (section 5).
 func (r *rollout) record() (ip, port string, err error) {
-	var errs []error
-	for _, p := range r.old {
-		if !slices.ContainsFunc(r.fresh, func(q *process) bool { return q.dyno() == p.dyno() }) {
-			errs = append(errs, forget(r.app, p.dyno()))
-		}
+	if err := recordAll(r.app, r.fresh); err != nil {
+		return "", "", err
 	}
-	for i, p := range r.fresh {
-		errs = append(errs, p.record(r.app, p.got))
-		if i == 0 || (p.kind == "web" && p.index == 1) {
-			ip, port = p.got.HostIP, number(p.got.HostPort)
-			errs = append(errs, r.app.SetState("CONTAINER", p.container), r.app.SetState("PORT", port), r.app.SetState("IP", p.got.IP))
-		}
+	if p := first(r.fresh); p != nil {
+		return p.got.HostIP, number(p.got.HostPort), nil
 	}
-	return ip, port, errors.Join(errs...)
-}
-
-// forget removes the three state files of a process.
-func forget(a app.App, dyno string) error {
-	return errors.Join(a.SetState("CONTAINER."+dyno, ""), a.SetState("IP."+dyno, ""), a.SetState("PORT."+dyno, ""))
+	return "", "", nil
 }
 
 // recordURL asks the proxy's plugin where the app answers; without one it is the host's name and the port.
-func (r *rollout) recordURL(ctx context.Context) error {
-	text, err := r.c.Query(ctx, "domains-urls", r.app.Name, "urls")
+func recordURL(ctx context.Context, c *plug.C, a app.App) error {
+	text, err := c.Query(ctx, "domains-urls", a.Name, "urls")
 	if err != nil {
 		return err
 	}
 	urls := strings.Fields(text)
 	if len(urls) == 0 {
-		return errors.Join(r.app.SetState("URL", ""), r.app.SetState("URLS", ""))
+		return errors.Join(a.SetState("URL", ""), a.SetState("URLS", ""))
 	}
-	return errors.Join(r.app.SetState("URL", urls[0]), r.app.SetState("URLS", strings.Join(urls, "\n")))
+	return errors.Join(setState(a, "URL", urls[0]), setState(a, "URLS", strings.Join(urls, "\n")))
 }

@@ -24,14 +24,52 @@ type process struct {
 // dyno is the process's name, such as web.1.
 func (p *process) dyno() string { return fmt.Sprintf("%s.%d", p.kind, p.index) }
 
-// record writes the process's state files.
-func (p *process) record(a app.App, got *dockerapi.Container) error {
-	port := got.HostPort
-	return errors.Join(
-		a.SetState("CONTAINER."+p.dyno(), got.ID),
-		a.SetState("IP."+p.dyno(), got.IP),
-		a.SetState("PORT."+p.dyno(), number(port)),
-	)
+// setState is SetState that leaves a file alone which says the same already.
+func setState(a app.App, file, value string) error {
+	if a.State(file) == value {
+		return nil
+	}
+	return a.SetState(file, value)
+}
+
+// recordAll writes the state files of the processes that serve and removes those of all others.
+func recordAll(a app.App, list []*process) error {
+	var errs []error
+	want := map[string]string{}
+	for _, p := range list {
+		want["CONTAINER."+p.dyno()], want["IP."+p.dyno()], want["PORT."+p.dyno()] = p.got.ID, p.got.IP, number(p.got.HostPort)
+	}
+	for _, pattern := range []string{"CONTAINER.*", "IP.*", "PORT.*"} {
+		for _, file := range a.StateFiles(pattern) {
+			if want[file] == "" {
+				errs = append(errs, a.SetState(file, ""))
+			}
+		}
+	}
+	for file, value := range want {
+		if value != "" {
+			errs = append(errs, setState(a, file, value))
+		}
+	}
+	p := first(list)
+	if p == nil {
+		return errors.Join(append(errs, a.SetState("CONTAINER", ""), a.SetState("PORT", ""), a.SetState("IP", ""))...)
+	}
+	return errors.Join(append(errs, setState(a, "CONTAINER", p.got.ID), setState(a, "PORT", number(p.got.HostPort)), setState(a, "IP", p.got.IP))...)
+}
+
+// first is the process that CONTAINER, PORT and IP are about: the first web process, else the first of all; nil when
+// there is none.
+func first(list []*process) *process {
+	for _, p := range list {
+		if p.kind == "web" && p.index == 1 {
+			return p
+		}
+	}
+	if len(list) > 0 {
+		return list[0]
+	}
+	return nil
 }
 
 func number(n int) string {
@@ -40,9 +78,6 @@ func number(n int) string {
 	}
 	return strconv.Itoa(n)
 }
-
-// stateFiles are the state files that a deploy replaces.
-var stateFiles = [...]string{"CONTAINER", "PORT", "IP", "URL", "URLS", "CONTAINER.*", "IP.*", "PORT.*"}
 
 // runningProcesses reads which containers the app's state files name.
 func runningProcesses(a app.App) ([]*process, error) {
@@ -58,13 +93,17 @@ func runningProcesses(a app.App) ([]*process, error) {
 		}
 		out = append(out, &process{kind: parts[1], index: n, container: a.State(file)})
 	}
-	slices.SortFunc(out, func(x, y *process) int {
+	sortProcesses(out)
+	return out, nil
+}
+
+func sortProcesses(list []*process) {
+	slices.SortFunc(list, func(x, y *process) int {
 		if c := strings.Compare(x.kind, y.kind); c != 0 {
 			return c
 		}
 		return x.index - y.index
 	})
-	return out, nil
 }
 
 // parallel does f to all items at once and returns what went wrong.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,87 +14,121 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// retire names the new containers as users expect and leaves the old ones running for the requests that they still
-// answer; a process of its own ends them after DOKKU_WAIT_TO_RETIRE seconds. The new version serves by now, so nothing
-// in here makes the deploy a failure: it is said, and the next deploy cleans up.
-func (r *rollout) retire(ctx context.Context) {
-	r.rename(ctx)
-	if len(r.old) == 0 {
-		return
+// settleApp gives the containers of a release that is in service their names, and leaves the old ones running, for the
+// requests that they still answer and in case the new ones crash; a process of its own watches these and ends those:
+// SCHEDULER APP RELEASE.
+func settleApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
+	n, err := release.Parse(c.Arg(2))
+	if err != nil {
+		return err
 	}
-	wait, err := r.c.Settings().Int(settings.WaitToRetire, 60)
-	if err == nil {
-		args := []string{"dokku", pluginName + ":retire", strconv.Itoa(wait)}
-		for _, p := range r.old {
-			args = append(args, p.container)
+	list, err := engine.List(ctx, a.Name, kindDeploy)
+	if err != nil {
+		return err
+	}
+	fresh, _, err := containersOf(a, list, n)
+	if err != nil {
+		return err
+	}
+	for _, p := range fresh {
+		if err := renameTo(ctx, c, engine, a, list, p); err != nil {
+			c.Warn("%v", err)
 		}
-		r.c.Info1("Shutting down old container in %d seconds", wait)
-		err = detach(r.c, args)
+	}
+	failpoint.Hit(failpoint.DeployRenamed)
+	w, err := newWatch(c, a, n)
+	if err != nil {
+		return err
+	}
+	serving := false
+	for _, item := range list {
+		if !isKept(fresh, item.ID) {
+			w.old, serving = append(w.old, item.ID), serving || item.Running
+		}
+	}
+	if serving {
+		c.Info1("Shutting down old container in %d seconds", int(w.retire.Seconds()))
+	}
+	if w.attached {
+		c.Info1("Watching %s for %d seconds ...", a.Name, int(w.watch.Seconds()))
+		if err := w.follow(ctx, engine); err != nil {
+			return err
+		}
+		w.watch = 0
+	}
+	if w.watch == 0 && len(w.old) == 0 {
+		return nil
+	}
+	lock, err := holdWatch(a)
+	if err == nil {
+		err = errors.Join(detach(c, w.args(), lock), lock.Close())
 	}
 	if err != nil {
-		r.c.Warn("The old container is left to the next deploy: %v", err)
+		c.Warn("The old container is left to the next deploy: %v", err)
 	}
+	return nil
 }
 
-// rename calls the new containers APP.TYPE.N. The engine has one name space for all that use it, so another's container
-// may have the name; ours then keeps the one it was made with.
-func (r *rollout) rename(ctx context.Context) {
-	for _, p := range r.old {
-		name := fmt.Sprintf("%s.%s.%d", r.app.Name, p.dyno(), time.Now().UnixNano())
-		if err := r.engine.Rename(ctx, p.container, name); err != nil && !dockerapi.IsNotFound(err) {
-			r.c.Warn("%v", err)
+// renameTo calls a container APP.TYPE.N; one that has that name now gets another. The engine has one name space for all
+// that use it, so another's container may have the name; ours then keeps the one it was made with.
+func renameTo(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, list []dockerapi.Container, p *process) error {
+	name := a.Name + "." + p.dyno()
+	for _, item := range list {
+		if item.Name != name {
+			continue
+		}
+		if item.ID == p.container {
+			return nil
+		}
+		old := fmt.Sprintf("%s.v%d.%.8s", name, releaseOf(item), item.ID)
+		if err := engine.Rename(ctx, item.ID, old); err != nil && !dockerapi.IsNotFound(err) {
+			return err
 		}
 	}
-	for _, p := range r.fresh {
-		if err := r.engine.Rename(ctx, p.container, r.app.Name+"."+p.dyno()); err != nil {
-			r.c.Warn("%v", err)
-		}
-	}
+	return engine.Rename(ctx, p.container, name)
 }
 
-// detach starts a dokku of its own session that outlives the push.
-func detach(c *plug.C, args []string) error {
+// detach starts a dokku of its own session that outlives the push, and inherits files.
+func detach(c *plug.C, args []string, files ...*os.File) error {
 	path, err := proc.LookPath(c.Env, args[0])
 	if err != nil {
 		return err
 	}
 	cmd := &exec.Cmd{Path: path, Args: args, Dir: "/", SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	cmd.Env = settings.Unset(settings.Unset(c.Env, app.LockTokenEnv), app.LockFDEnv)
+	cmd.ExtraFiles = files
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start the process that ends the old containers: %w", err)
 	}
 	return cmd.Process.Release()
 }
 
-// retireLater is that process: SECONDS CONTAINER...
-func retireLater(ctx context.Context, c *plug.C) error {
-	if len(c.Args) < 2 {
-		return c.Usage("cannot retire nothing: give seconds and containers")
-	}
-	seconds, err := strconv.Atoi(c.Args[0])
-	if err != nil || seconds < 0 {
-		return c.Usage("cannot wait %q seconds: give a whole number", c.Args[0])
-	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(time.Duration(seconds) * time.Second):
+// retireNow is a process that ends containers beside a build: CONTAINER...
+func retireNow(ctx context.Context, c *plug.C) error {
+	if len(c.Args) == 0 {
+		return c.Usage("cannot retire nothing: give containers")
 	}
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
+	return endAll(ctx, c, engine, c.Args)
+}
+
+func endAll(ctx context.Context, c *plug.C, engine *dockerapi.Engine, ids []string) error {
 	grace, err := stopTimeout(c.Settings())
 	if err != nil {
 		return err
 	}
-	return parallel(c.Args[1:], func(id string) error { return end(ctx, engine, id, grace) })
+	return parallel(ids, func(id string) error { return end(ctx, engine, id, grace) })
 }
 
 // end stops and removes a container, and its image if that has no name any more.
@@ -127,15 +160,14 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	busy := connectedPorts()
 	var idle []string
 	err = parallel(list, func(item dockerapi.Container) error {
-		if item.Running || item.Status == "created" || slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID }) {
+		if item.Running || item.Status == "created" || item.Status == "restarting" || isKept(current, item.ID) {
 			return nil
 		}
 		return errors.Join(engine.Remove(ctx, item.ID), engine.RemoveUnnamed(ctx, item.Image))
 	})
 	for _, item := range list {
-		retired := item.Running && item.Labels[dockerapi.LabelKind] == kindDeploy &&
-			!slices.ContainsFunc(current, func(p *process) bool { return p.container == item.ID })
-		if retired && item.HostPort != 0 && !busy[item.HostPort] { // else it is left to the process that waits for its time
+		retired := (item.Running || item.Status == "restarting") && item.Labels[dockerapi.LabelKind] == kindDeploy && !isKept(current, item.ID)
+		if retired && !busy[item.HostPort] { // else it is left to the process that waits for its time
 			idle = append(idle, item.ID)
 		}
 	}
@@ -143,7 +175,28 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 		return err
 	}
 	// Beside the build: how long an app takes to end is not the pusher's concern.
-	return errors.Join(err, detach(c, append([]string{"dokku", pluginName + ":retire", "0"}, idle...)))
+	return errors.Join(err, detach(c, append([]string{"dokku", pluginName + ":retire"}, idle...)))
+}
+
+// retireOthers ends the app's containers that are not kept, unless a process watches over them.
+func retireOthers(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, kept []*process) error {
+	if watched(a) {
+		return nil
+	}
+	list, err := engine.List(ctx, a.Name, kindDeploy)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, item := range list {
+		if !isKept(kept, item.ID) {
+			ids = append(ids, item.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return detach(c, append([]string{"dokku", pluginName + ":retire"}, ids...))
 }
 
 // connectedPorts returns the ports of this host to which somebody on it holds a connection, as the proxy does for

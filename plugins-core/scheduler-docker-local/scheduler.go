@@ -4,7 +4,6 @@ package schedulerdockerlocal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -29,16 +28,18 @@ func Plugin() *plug.Plugin {
 		Name:        pluginName,
 		Description: "runs apps as containers of this host's engine",
 		Hooks: map[string]plug.Hook{
-			"check-deploy":         checkDeploy,
-			"scheduler-deploy":     ours(deployApp),
-			"scheduler-stop":       ours(stopApp),
-			"scheduler-run":        ours(runCommand),
-			"scheduler-logs":       ours(showLogs),
-			"scheduler-app-status": ours(showStatus),
-			"scheduler-restore":    ours(restoreApp),
-			"scheduler-retire":     ours(cleanUp),
+			"check-deploy":                 checkDeploy,
+			"scheduler-deploy":             ours(deployApp),
+			"scheduler-stop":               ours(stopApp),
+			"scheduler-run":                ours(runCommand),
+			"scheduler-logs":               ours(showLogs),
+			"scheduler-app-status":         ours(showStatus),
+			"scheduler-adopt":              ours(adoptApp),
+			"scheduler-settle":             ours(settleApp),
+			"scheduler-retire":             ours(cleanUp),
+			"scheduler-reserved-addresses": ours(printReserved),
 			"scheduler-is-deployed": ours(func(_ context.Context, c *plug.C, _ *dockerapi.Engine, a app.App) error {
-				if a.State("CONTAINER") == "" {
+				if !deploy.Deployed(a) {
 					return fmt.Errorf("%s is not deployed", a.Name)
 				}
 				return nil
@@ -46,7 +47,8 @@ func Plugin() *plug.Plugin {
 			"post-delete": func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
 		},
 		Commands: []plug.Command{
-			{Name: pluginName + ":retire", Args: "SECONDS CONTAINER ...", Internal: true, Run: retireLater},
+			{Name: pluginName + ":retire", Args: "CONTAINER ...", Internal: true, Run: retireNow},
+			{Name: pluginName + ":watch", Args: "APP RELEASE SECONDS SECONDS [CONTAINER ...]", Internal: true, Run: watchVerb},
 		},
 	}
 }
@@ -90,36 +92,4 @@ func stopApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 		}
 		return engine.Remove(ctx, item.ID)
 	})
-}
-
-// restoreApp starts the containers that the app's state names; their ports are theirs for good.
-func restoreApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
-	running, err := runningProcesses(a)
-	if err != nil {
-		return err
-	}
-	for i, p := range running {
-		err := engine.Start(ctx, p.container)
-		if dockerapi.IsNotFound(err) || dockerapi.IsPortTaken(err) {
-			c.Info1("A container of %s cannot come back: deploying it again", a.Name)
-			return deploy.Start(ctx, c, a, deploy.LatestTag)
-		}
-		if err != nil {
-			return err
-		}
-		got, err := engine.Inspect(ctx, p.container)
-		if err != nil {
-			return err
-		}
-		if err := p.record(a, got); err != nil {
-			return err
-		}
-		if i == 0 || (p.kind == "web" && p.index == 1) {
-			if err := errors.Join(a.SetState("PORT", number(got.HostPort)), a.SetState("IP", got.IP)); err != nil {
-				return err
-			}
-		}
-	}
-	c.Info1("%s is up", a.Name)
-	return c.Trigger(ctx, "proxy-build-config", a.Name)
 }

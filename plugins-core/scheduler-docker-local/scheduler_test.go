@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
@@ -67,23 +69,18 @@ func newApp(t *testing.T) app.App {
 	return a
 }
 
-// TestProcessFiles writes the state files of processes and reads which run.
+// TestProcessFiles writes the state files of processes and reads which run; those of others go.
 func TestProcessFiles(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	for _, p := range []*process{{kind: "web", index: 10}, {kind: "web", index: 2}, {kind: "web", index: 1}, {kind: "a-worker", index: 1}} {
-		got := &dockerapi.Container{ID: "id-" + p.dyno(), IP: "172.17.0.2", HostPort: 30000 + p.index}
-		if p.kind != "web" {
-			got.HostPort = 0
-		}
-		if err := p.record(a, got); err != nil {
-			t.Fatal(err)
-		}
+	newProcess := func(kind string, index, port int) *process {
+		p := &process{kind: kind, index: index}
+		p.got = &dockerapi.Container{ID: "id-" + p.dyno(), IP: "172.17.0.2", HostIP: "127.0.0.1", HostPort: port}
+		return p
 	}
-	for file, text := range map[string]string{"CONTAINER": "id-web.1", "CONTAINER.web": "x", "CONTAINER.web.x": "x", "CONTAINER.a.b.1": "x"} {
-		if err := a.SetState(file, text); err != nil {
-			t.Fatal(err)
-		}
+	all := []*process{newProcess("web", 10, 30010), newProcess("web", 2, 30002), newProcess("web", 1, 30001), newProcess("a-worker", 1, 0)}
+	if err := recordAll(a, all); err != nil {
+		t.Fatal(err)
 	}
 	list, err := runningProcesses(a)
 	if err != nil {
@@ -96,87 +93,110 @@ func TestProcessFiles(t *testing.T) {
 	if want := []string{"a-worker.1=id-a-worker.1", "web.1=id-web.1", "web.2=id-web.2", "web.10=id-web.10"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if a.State("PORT.web.2") != "30002" || a.State("PORT.a-worker.1") != "" || a.State("IP.web.1") != "172.17.0.2" {
-		t.Errorf("got %q, %q, %q", a.State("PORT.web.2"), a.State("PORT.a-worker.1"), a.State("IP.web.1"))
+	if err := a.SetState("CONTAINER.web.x", "x"); err != nil {
+		t.Fatal(err)
 	}
-	if err := forget(a, "web.2"); err != nil || a.State("CONTAINER.web.2")+a.State("IP.web.2")+a.State("PORT.web.2") != "" {
-		t.Errorf("got %v: a forgotten process has state files", err)
-	}
-}
-
-// TestRecord replaces three processes by two and returns what hooks are told.
-func TestRecord(t *testing.T) {
-	t.Parallel()
-	a := newApp(t)
-	r := &rollout{app: a}
-	for i := range 3 {
-		p := &process{kind: "web", index: i + 1}
-		if err := p.record(a, &dockerapi.Container{ID: "old", HostPort: 1 + i}); err != nil {
-			t.Fatal(err)
-		}
-		r.old = append(r.old, p)
-	}
-	r.fresh = []*process{
-		{kind: "worker", index: 1, container: "w", got: &dockerapi.Container{ID: "w", IP: "172.17.0.8"}},
-		{kind: "web", index: 1, container: "c1", got: &dockerapi.Container{ID: "c1", IP: "172.17.0.9", HostIP: "127.0.0.1", HostPort: 31001}},
-	}
+	r := &rollout{app: a, fresh: []*process{newProcess("worker", 1, 0), newProcess("web", 1, 31001)}}
 	ip, port, err := r.record()
 	if err != nil || ip != "127.0.0.1" || port != "31001" {
 		t.Errorf("got %s:%s, %v, want the address of web.1 on the host", ip, port, err)
 	}
-	for file, want := range map[string]string{"CONTAINER": "c1", "PORT": "31001", "IP": "172.17.0.9", "CONTAINER.web.1": "c1", "PORT.web.1": "31001",
-		"CONTAINER.worker.1": "w", "PORT.worker.1": "", "CONTAINER.web.2": "", "PORT.web.2": "", "CONTAINER.web.3": ""} {
+	for file, want := range map[string]string{"CONTAINER": "id-web.1", "PORT": "31001", "IP": "172.17.0.2", "CONTAINER.web.1": "id-web.1", "PORT.web.1": "31001",
+		"CONTAINER.worker.1": "id-worker.1", "PORT.worker.1": "", "CONTAINER.web.2": "", "PORT.web.10": "", "CONTAINER.a-worker.1": "", "CONTAINER.web.x": ""} {
 		if got := a.State(file); got != want {
 			t.Errorf("%s: got %q, want %q", file, got, want)
 		}
 	}
-	if got, want := r.madeFiles(), []string{"CONTAINER.worker.1", "IP.worker.1", "PORT.worker.1", "CONTAINER.web.1", "IP.web.1", "PORT.web.1"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	if err := recordAll(a, nil); err != nil || len(a.StateFiles("*")) != 0 {
+		t.Errorf("got %v, %v, want no state file for no process", err, a.StateFiles("*"))
 	}
 }
 
-// TestPorts deploys again and again: once two generations have their ports, no new one is asked for.
-func TestPorts(t *testing.T) {
+// TestContainersOf picks the containers of a release, and sees that one is missing.
+func TestContainersOf(t *testing.T) {
 	t.Parallel()
-	s := settings.Settings{Env: []string{settings.LibRoot + "=" + t.TempDir()}}
-	deploy := func(taken []int, n int) (got []int) {
-		t.Helper()
-		b, err := openPorts(s, "one")
+	a := newApp(t)
+	for range 2 {
+		r := &release.Release{Processes: map[string]int{"web": 2, "worker": 0}}
+		if err := release.Begin(a, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Finish(a, release.Deployed, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	item := func(id, n, dyno string) dockerapi.Container {
+		return dockerapi.Container{ID: id, Labels: map[string]string{dockerapi.LabelRelease: n, dockerapi.LabelDyno: dyno}}
+	}
+	list := []dockerapi.Container{item("a", "1", "web.1"), item("b", "1", "web.2"), item("c", "2", "web.1"), item("d", "", "web.1"),
+		item("e", "1", "worker.1"), item("f", "-1", "x"), item("g", "2", "web")}
+	for n, want := range map[int]string{0: "d true", 1: "a b true", 2: "c false"} {
+		got, complete, err := containersOf(a, list, n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range n {
-			port, err := b.take("127.0.0.1")
-			for err == nil && slices.Contains(taken, port) {
-				port, err = b.take("127.0.0.1")
-			}
-			if err != nil || port < 1024 {
+		text := ""
+		for _, p := range got {
+			text += p.container + " "
+		}
+		if text += fmt.Sprint(complete); text != want {
+			t.Errorf("release %d: got %s, want %s", n, text, want)
+		}
+	}
+	if _, complete, err := containersOf(a, nil, 0); err != nil || !complete {
+		t.Errorf("never deployed: got %v, %v, want nothing to be missing", complete, err)
+	}
+	if err := a.SetState("CONTAINER", "old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, complete, err := containersOf(a, nil, 0); err != nil || complete {
+		t.Errorf("deployed before there were releases: got %v, %v, want its container to be missing", complete, err)
+	}
+	if _, _, err := containersOf(a, nil, 7); err == nil {
+		t.Error("a release that is not on record: got no error")
+	}
+}
+
+// TestPorts deploys again and again: two generations have their ports from the start, and no new one is asked for.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	s := settings.Settings{Env: []string{settings.LibRoot + "=" + t.TempDir()}}
+	deploy := func(name string, serving []int, taken ...int) []int {
+		t.Helper()
+		b, err := openPorts(s, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.inUse(serving...)
+		var got []int
+		for len(got) < 2 {
+			port, err := b.take(t.Context(), "127.0.0.1")
+			if err != nil || port < firstPort || port > lastPort {
 				t.Fatalf("got port %d, %v", port, err)
 			}
-			if err := b.remember(port); err != nil {
-				t.Fatal(err)
+			if !slices.Contains(taken, port) {
+				got = append(got, port)
 			}
-			got = append(got, port)
 		}
 		return got
 	}
-	first := deploy(nil, 2)
-	second := deploy(first, 2)
-	for _, port := range second {
-		if slices.Contains(first, port) {
-			t.Errorf("got %v, then %v: a port twice", first, second)
+	first := deploy("one", nil)
+	reserved := deploy("one", first)
+	other := deploy("other", nil)
+	for _, port := range append(slices.Clone(reserved), other...) {
+		if slices.Contains(first, port) || slices.Contains(other, port) && slices.Contains(reserved, port) {
+			t.Errorf("got %v, %v and %v of another app: a port twice", first, reserved, other)
 		}
 	}
-	for range 5 {
-		third := deploy(second, 2)
-		if fmt.Sprint(third) != fmt.Sprint(first) {
-			t.Errorf("got %v, want %v again", third, first)
+	for i := range 5 {
+		if got := deploy("one", first); !slices.Equal(got, reserved) {
+			t.Errorf("deploy %d: got %v, want %v", i, got, reserved)
 		}
-		first, second = second, third
+		first, reserved = reserved, first
 	}
-	var taken []int
+	taken := []int{}
 	for range 30 {
-		taken = append(taken, deploy(append(taken, append(first, second...)...), 1)...)
+		taken = append(taken, deploy("one", nil, taken...)...)
 	}
 	b, err := openPorts(s, "one")
 	if err != nil || len(b.ports) > keptPorts {
@@ -198,19 +218,12 @@ func TestPorts(t *testing.T) {
 // TestPortsFile reads what somebody's editor has left.
 func TestPortsFile(t *testing.T) {
 	t.Parallel()
-	s := settings.Settings{Env: []string{settings.LibRoot + "=" + t.TempDir()}}
-	b, err := openPorts(s, "one")
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "one")
+	if err := os.WriteFile(file, []byte(" 80 x -1 0 65536 65535\n443 99999999999999999999"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.remember(1); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(b.file, []byte(" 80 x -1 0 65536 65535\n443 99999999999999999999"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = openPorts(s, "one"); err != nil || fmt.Sprint(b.ports) != "[80 65535 443]" {
-		t.Errorf("got %v, %v", b.ports, err)
+	if got, err := readPorts(file); err != nil || fmt.Sprint(got) != "[80 65535 443]" {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 

@@ -126,6 +126,6 @@ func build(ctx context.Context, c *plug.C) error {
 		if err := deploy.Build(ctx, c, a, dir, ""); err != nil {
 			return err
 		}
-		return deploy.Promote(ctx, c, a)
+		return deploy.MakeLatest(ctx, c, a)
 	})
 }

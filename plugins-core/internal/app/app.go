@@ -23,6 +23,10 @@ const Port = 5000
 // StoppedFile is the state file that marks an app which somebody stopped: a boot must not start it.
 const StoppedFile = ".stopped"
 
+// DestroyingFile is the state file that marks an app whose destruction has begun: it is carried through, whatever
+// happens meanwhile.
+const DestroyingFile = ".destroying"
+
 // maxName leaves room for a domain behind the name and for container names before and after it.
 const maxName = 100
 

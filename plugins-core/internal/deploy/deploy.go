@@ -9,9 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -21,13 +23,31 @@ const (
 	LatestTag = "latest" // serving
 )
 
+// CauseEnv is the environment variable that says why something is deployed, for the record of the release.
+const CauseEnv = "DOKKU_CAUSE"
+
+// Source is what is put in service, and why.
+type Source struct {
+	Tag      string          // of the app's image
+	Cause    string          // as in release.Release
+	Revision string          // git commit; "": that of the current release, if its image is the same
+	Phases   []release.Phase // what has been done for it already
+	repeats  *release.Release
+}
+
 // FromDirectory builds and deploys the source tree dir, which it may change. rev names the source, "" if it has no
 // name. The caller holds the app's lock.
 func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
+	began := time.Now()
 	if err := Build(ctx, c, a, dir, rev); err != nil {
-		return err
+		return errors.Join(err, tell(c, release.Event{App: a.Name, What: "build-failed", Text: firstLine(err)}))
 	}
-	if err := ReleaseAndDeploy(ctx, c, a, BuildTag); err != nil {
+	cause := c.Getenv(CauseEnv)
+	if cause == "" {
+		cause = "push"
+	}
+	s := Source{Tag: BuildTag, Cause: cause, Revision: rev, Phases: []release.Phase{since("build", began)}}
+	if err := ReleaseAndDeploy(ctx, c, a, s); err != nil {
 		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
 	}
 	c.Info2("Application deployed:")
@@ -99,13 +119,15 @@ func SchedulerOf(ctx context.Context, c *plug.C, a app.App) (string, error) {
 	return name, err
 }
 
-// ReleaseAndDeploy releases the app's image of that tag and puts it in service.
-func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, tag string) error {
-	if err := Release(ctx, c, a, tag); err != nil {
+// ReleaseAndDeploy releases an image of the app and puts it in service.
+func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, s Source) error {
+	began := time.Now()
+	if err := Release(ctx, c, a, s.Tag); err != nil {
 		return err
 	}
+	s.Phases = append(s.Phases, since("release", began))
 	c.Info1("Deploying %s ...", a.Name)
-	return Start(ctx, c, a, tag)
+	return Start(ctx, c, a, s)
 }
 
 // Release has the builder of the app's image of that tag do what there is to do between build and deploy.
@@ -124,44 +146,6 @@ func Release(ctx context.Context, c *plug.C, a app.App, tag string) error {
 	}
 	c.Info1("Releasing %s ...", a.Name)
 	return c.Trigger(ctx, "builder-release", image.Builder, a.Name, tag)
-}
-
-// Start puts the app's image of that tag in service and makes it the latest.
-func Start(ctx context.Context, c *plug.C, a app.App, tag string) error {
-	scheduler, err := SchedulerOf(ctx, c, a)
-	if err != nil {
-		return err
-	}
-	if err := ImageHook(ctx, c, a, tag, "pre-deploy", a.Name, tag); err != nil {
-		return err
-	}
-	if err := c.Trigger(ctx, "scheduler-deploy", scheduler, a.Name, tag); err != nil {
-		return err
-	}
-	if err := a.SetState(app.StoppedFile, ""); err != nil {
-		c.Warn("%s is live, but a boot will not start it: %v", a.Name, err)
-	}
-	if tag != BuildTag {
-		return nil
-	}
-	// The new version serves by now, so this cannot make the deploy a failure.
-	if err := Promote(context.WithoutCancel(ctx), c, a); err != nil {
-		c.Warn("%s is live, but its image is not its latest yet: %v; push again, or a restart brings the version before", a.Name, err)
-	}
-	return nil
-}
-
-// Promote makes the built image the app's latest.
-func Promote(ctx context.Context, c *plug.C, a app.App) error {
-	engine, err := dockerapi.New(c.Settings())
-	if err != nil {
-		return err
-	}
-	defer engine.Close()
-	if err := engine.Tag(ctx, a.Image(BuildTag), a.Image(LatestTag)); err != nil {
-		return err
-	}
-	return engine.RemoveImage(ctx, a.Image(BuildTag))
 }
 
 // ImageHook triggers a hook whose listeners may change the image: plugins of 2014 run a container of dokku/APP and
@@ -208,17 +192,26 @@ func unstage(ctx context.Context, engine *dockerapi.Engine, a app.App, tag, serv
 	return engine.Tag(ctx, serving, a.Image(LatestTag))
 }
 
-// Restart puts the latest image in service again, after a setting changed. An app that was never deployed, or that is
-// being deployed by whoever started us, has nothing to restart.
-func Restart(ctx context.Context, c *plug.C, a app.App) error {
+// Deployed tells whether the app was ever put in service.
+func Deployed(a app.App) bool {
+	if a.State("CONTAINER") != "" {
+		return true
+	}
+	current, err := release.Current(a) // with no process at all there is no container
+	return err == nil && current != nil
+}
+
+// Restart puts the latest image in service again, after a setting changed; cause says which. An app that was never
+// deployed, or that is being deployed by whoever started us, has nothing to restart.
+func Restart(ctx context.Context, c *plug.C, a app.App, cause string) error {
 	if a.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
 		c.Verbose("%s is being deployed now: its next start uses the new values", a.Name)
 		return nil
 	}
 	return c.Lock(ctx, a, func(c *plug.C) error {
-		if a.State("CONTAINER") == "" {
+		if !Deployed(a) {
 			return nil
 		}
-		return ReleaseAndDeploy(ctx, c, a, LatestTag)
+		return ReleaseAndDeploy(ctx, c, a, Source{Tag: LatestTag, Cause: cause})
 	})
 }

@@ -173,17 +173,17 @@ func TestImageHookGone(t *testing.T) {
 	}
 }
 
-// TestPromote makes what was built the latest.
-func TestPromote(t *testing.T) {
+// TestMakeLatest makes what was built the latest.
+func TestMakeLatest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "", map[string]string{"dokku/one:latest": "old", "dokku/one:build": "new"}, nil)
-	if err := deploy.Promote(t.Context(), s.c, s.app); err != nil {
+	if err := deploy.MakeLatest(t.Context(), s.c, s.app); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(s.images.names); got != "map[dokku/one:latest:new]" {
 		t.Errorf("got %s", got)
 	}
-	if err := deploy.Promote(t.Context(), s.c, s.app); err == nil || !strings.Contains(err.Error(), "dokku/one:build") {
+	if err := deploy.MakeLatest(t.Context(), s.c, s.app); err == nil || !strings.Contains(err.Error(), "dokku/one:build") {
 		t.Errorf("nothing built: got %v, want an error that names the image", err)
 	}
 }
@@ -227,12 +227,12 @@ func TestRestartWhileDeployed(t *testing.T) {
 	if err := os.Mkdir(s.app.Dir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err := s.c.Lock(t.Context(), s.app, func(c *plug.C) error { return deploy.Restart(t.Context(), c, s.app) })
+	err := s.c.Lock(t.Context(), s.app, func(c *plug.C) error { return deploy.Restart(t.Context(), c, s.app, "restart") })
 	if err != nil || !strings.Contains(s.diag.String(), "one is being deployed now") {
 		t.Errorf("got %v, %q", err, s.diag.String())
 	}
 	s.diag.Reset()
-	if err := deploy.Restart(t.Context(), s.c, s.app); err != nil || s.diag.Len() > 0 {
+	if err := deploy.Restart(t.Context(), s.c, s.app, "restart"); err != nil || s.diag.Len() > 0 {
 		t.Errorf("never deployed: got %v, %q", err, s.diag.String())
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
@@ -28,6 +29,7 @@ const (
 	LabelKind     = "com.dokku.container-type"  // deploy, build, run or cache
 	LabelProcess  = "com.dokku.process-type"    // web, worker, ...
 	LabelDyno     = "com.dokku.dyno"            // web.1
+	LabelRelease  = "com.dokku.release"         // number of the release a container belongs to
 	LabelStage    = "com.dokku.image-stage"     // build or release
 	LabelBuilder  = "com.dokku.builder-type"    // dockerfile or herokuish
 	LabelInstance = "com.dokku.instance"        // DOKKU_ROOT: two instances on one engine keep apart
@@ -217,4 +219,19 @@ func (e *Engine) filters(name string, more ...filters.KeyValuePair) filters.Args
 		f.Add("label", LabelApp+"="+name)
 	}
 	return f
+}
+
+// ImageBytes returns how much the images of this instance's apps take on disk, without what they share with others.
+func (e *Engine) ImageBytes(ctx context.Context) (int64, error) {
+	usage, err := e.cli.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.ImageObject}})
+	if err != nil {
+		return 0, explain("measure images", err)
+	}
+	var sum int64
+	for _, img := range usage.Images {
+		if img.Labels[LabelInstance] == e.root {
+			sum += img.Size - max(0, img.SharedSize)
+		}
+	}
+	return sum, nil
 }

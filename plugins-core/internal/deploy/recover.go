@@ -1,0 +1,199 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dokku-go/dokku/pluginhook"
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// ContainersMissing is the status with which scheduler-adopt says that not all containers of the release are there any
+// more.
+const ContainersMissing = 3
+
+// takeBack undoes release r: its settings, then records and proxy, which go back to the release before, then its
+// containers; at last its record says so. It can be repeated after a crash at any point.
+func takeBack(ctx context.Context, c *plug.C, a app.App, scheduler string, r *release.Release, outcome release.Outcome, reason string) error {
+	if err := r.Undo(ctx, a); err != nil {
+		return err
+	}
+	missing, err := adopt(ctx, c, a, scheduler, r)
+	if err != nil {
+		return err
+	}
+	if missing {
+		c.Warn("Containers of the version before are missing, so %s is down: run dokku recover %s", a.Name, a.Name)
+	}
+	failpoint.Hit(failpoint.RecoverUndone)
+	if err := r.Finish(a, outcome, reason); err != nil {
+		return err
+	}
+	return tell(c, release.Event{App: a.Name, Release: r.Number, What: string(outcome), Text: reason})
+}
+
+// adopt has records and proxy name the containers of the current release, starts those that do not run, and removes
+// the containers of drop, if that is not nil. The names of images follow. missing tells that the current release has
+// lost containers; nothing but its being deployed again brings them back.
+func adopt(ctx context.Context, c *plug.C, a app.App, scheduler string, drop *release.Release) (missing bool, err error) {
+	current, err := release.Current(a)
+	if err != nil {
+		return false, err
+	}
+	keep, gone := 0, 0
+	if current != nil {
+		keep = current.Number
+	}
+	if drop != nil {
+		gone = drop.Number
+	}
+	err = c.Trigger(ctx, "scheduler-adopt", scheduler, a.Name, strconv.Itoa(keep), strconv.Itoa(gone))
+	var exit *pluginhook.ExitError
+	if errors.As(err, &exit) && exit.Code == ContainersMissing {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return false, err
+	}
+	defer engine.Close()
+	if current == nil {
+		return false, engine.RemoveImage(ctx, a.Image(BuildTag))
+	}
+	return false, nameImages(ctx, engine, a, current)
+}
+
+// Recover makes all that belongs to the app agree with its current release, whatever a crash, a reboot or a hand has
+// left: settings, containers, state files, proxy, images, git's branch. What was being deployed is taken back unless
+// it was in service. It can be repeated. The caller holds the app's lock.
+func Recover(ctx context.Context, c *plug.C, a app.App) error {
+	if a.State(app.DestroyingFile) != "" {
+		return c.Trigger(ctx, "app-destroy", a.Name)
+	}
+	scheduler, err := SchedulerOf(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	unfinished, err := release.Unfinished(a)
+	if err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.RecoverBegun)
+	if unfinished != nil {
+		outcome, reason := release.Interrupted, "the process that deployed it ended"
+		if unfinished.Outcome == release.Reverting {
+			outcome, reason = release.Reverted, unfinished.Reason
+		}
+		c.Info1("Release %s of %s was not finished: going back", unfinished.Name(), a.Name)
+		if err := takeBack(ctx, c, a, scheduler, unfinished, outcome, reason); err != nil {
+			return err
+		}
+	}
+	missing, err := adopt(ctx, c, a, scheduler, nil)
+	if err != nil {
+		return err
+	}
+	if missing {
+		c.Info1("A container of %s cannot come back: deploying it again", a.Name)
+		return Start(ctx, c, a, Source{Tag: LatestTag, Cause: "recover"})
+	}
+	current, err := release.Current(a)
+	if err != nil || current == nil {
+		return err
+	}
+	return settleRef(ctx, c, a, current)
+}
+
+// Revert takes the current release n back because of reason: the release before serves again. The caller holds the
+// app's lock.
+func Revert(ctx context.Context, c *plug.C, a app.App, n int, reason string) error {
+	r, err := release.Current(a)
+	if err != nil {
+		return err
+	}
+	if r == nil || r.Number != n {
+		return nil // another one has come
+	}
+	if err := r.Finish(a, release.Reverting, reason); err != nil {
+		return err
+	}
+	if err := Recover(ctx, c, a); err != nil {
+		return fmt.Errorf("cannot take release %s of %q back: %w", r.Name(), a.Name, err)
+	}
+	return nil
+}
+
+// RecoverAll recovers every app, a few at the same time. One that is broken, or slow, keeps no other from coming back;
+// what each has to say is printed when it is done.
+func RecoverAll(ctx context.Context, c *plug.C) error {
+	jobs, err := c.Settings().Int(settings.RestoreJobs, 4)
+	if err != nil {
+		return err
+	}
+	root := c.Settings().Root()
+	names, err := app.List(root)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var failed []string
+	var group errgroup.Group
+	group.SetLimit(max(1, jobs))
+	for _, name := range names {
+		group.Go(func() error {
+			a := app.App{Name: name, Root: root}
+			if !begun(a) {
+				return nil
+			}
+			var out bytes.Buffer
+			own := c.WithOutput(&out, &out)
+			err := own.Lock(ctx, a, func(c *plug.C) error { return Recover(ctx, c, a) })
+			mu.Lock()
+			defer mu.Unlock()
+			_, _ = c.Stdout.Write(out.Bytes()) // who does not listen is recovered all the same
+			switch {
+			case err != nil:
+				_ = plug.Report(c.Stderr, "", err)
+				failed = append(failed, name)
+			case !a.Exists():
+				c.Info1("%s is destroyed", name)
+			case a.State(app.StoppedFile) != "":
+				c.Info1("%s stays stopped", name)
+			default:
+				c.Info1("%s is up", name)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // nothing in there ends with an error
+	if len(failed) > 0 {
+		slices.Sort(failed)
+		return fmt.Errorf("cannot recover %d of %d apps: %s; see above, mend it, and run: dokku recover", len(failed), len(names), strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// begun tells whether anything was ever done to put the app in service.
+func begun(a app.App) bool {
+	if Deployed(a) || a.State(app.DestroyingFile) != "" {
+		return true
+	}
+	unfinished, err := release.Unfinished(a)
+	return err != nil || unfinished != nil
+}

@@ -1,0 +1,141 @@
+package schedulerdockerlocal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dokku-go/dokku/pluginhook"
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+// adoptApp makes the containers of one release the ones that serve: SCHEDULER APP KEEP DROP. Those of release KEEP (0:
+// those that belong to no release) are started unless the app was stopped, state files and proxy name them, and those
+// of release DROP are removed. It ends with [deploy.ContainersMissing] when not all of KEEP's are there.
+func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
+	keep, err1 := strconv.Atoi(c.Arg(2))
+	drop, err2 := strconv.Atoi(c.Arg(3))
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("cannot adopt a release of %q: %w", a.Name, err)
+	}
+	list, err := engine.List(ctx, a.Name, kindDeploy)
+	if err != nil {
+		return err
+	}
+	kept, complete, err := containersOf(a, list, keep)
+	if err != nil {
+		return err
+	}
+	if !complete {
+		return missing(c, a)
+	}
+	if a.State(app.StoppedFile) == "" {
+		err = parallel(kept, func(p *process) error { return engine.Start(ctx, p.container) })
+		if dockerapi.IsPortTaken(err) {
+			c.Warn("%v", err)
+			return missing(c, a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err = parallel(kept, func(p *process) (err error) {
+		p.got, err = engine.Inspect(ctx, p.container)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := serve(ctx, c, a, kept); err != nil {
+		return err
+	}
+	err = parallel(list, func(item dockerapi.Container) error {
+		switch {
+		case isKept(kept, item.ID):
+			if p := processOf(kept, item.ID); item.Name != a.Name+"."+p.dyno() {
+				return renameTo(ctx, c, engine, a, list, p)
+			}
+			return nil
+		case drop != 0 && releaseOf(item) == drop:
+			return engine.Remove(ctx, item.ID)
+		}
+		return nil
+	})
+	return errors.Join(err, retireOthers(ctx, c, engine, a, kept))
+}
+
+func missing(c *plug.C, a app.App) error {
+	return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
+}
+
+// serve has state files and proxy name these processes.
+func serve(ctx context.Context, c *plug.C, a app.App, list []*process) error {
+	if err := recordAll(a, list); err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return errors.Join(c.Trigger(ctx, "proxy-clear-config", a.Name), a.SetState("URL", ""), a.SetState("URLS", ""))
+	}
+	if err := c.Trigger(ctx, "proxy-build-config", a.Name); err != nil {
+		return err
+	}
+	return recordURL(ctx, c, a)
+}
+
+// containersOf picks the containers of one release from list. complete tells whether all of them are there.
+func containersOf(a app.App, list []dockerapi.Container, n int) (out []*process, complete bool, err error) {
+	want := map[string]bool{}
+	if n == 0 {
+		complete = a.State("CONTAINER") == "" // else there was something, of before there were releases
+	} else {
+		r, err := release.Read(a, n)
+		if err != nil {
+			return nil, false, err
+		}
+		for kind, count := range r.Processes {
+			for i := range count {
+				want[fmt.Sprintf("%s.%d", kind, i+1)] = true
+			}
+		}
+	}
+	for _, item := range list {
+		dyno := item.Labels[dockerapi.LabelDyno]
+		kind, index, ok := strings.Cut(dyno, ".")
+		i, err := strconv.Atoi(index)
+		if releaseOf(item) != n || !ok || err != nil || n != 0 && !want[dyno] {
+			continue
+		}
+		delete(want, dyno)
+		out = append(out, &process{kind: kind, index: i, container: item.ID})
+	}
+	sortProcesses(out)
+	if n == 0 {
+		return out, complete || len(out) > 0, nil
+	}
+	return out, len(want) == 0, nil
+}
+
+// releaseOf is the number of the release that a container belongs to, 0 when it belongs to none.
+func releaseOf(item dockerapi.Container) int {
+	n, err := strconv.Atoi(item.Labels[dockerapi.LabelRelease])
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func processOf(list []*process, id string) *process {
+	if i := slices.IndexFunc(list, func(p *process) bool { return p.container == id }); i >= 0 {
+		return list[i]
+	}
+	return nil
+}
+
+func isKept(list []*process, id string) bool { return processOf(list, id) != nil }
