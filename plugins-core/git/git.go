@@ -138,7 +138,7 @@ func receivePack(ctx context.Context, c *plug.C) error {
 		}
 		environ = settings.Set(environ, clientFDEnv, strconv.Itoa(client))
 	}
-	argv := []string{"git", "-c", "gc.autoDetach=false", "receive-pack", a.Dir()}
+	argv := []string{"git", "-c", "gc.autoDetach=false", "-c", "receive.advertisePushOptions=true", "receive-pack", a.Dir()}
 	// From here on git is this process: it keeps the lock file open until the ref has moved.
 	return fmt.Errorf("cannot run git: %w", syscall.Exec(git, argv, environ))
 }

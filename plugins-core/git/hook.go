@@ -16,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // update is one line that git gives to the pre-receive hook.
@@ -151,6 +152,9 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 		return fmt.Errorf("cannot deploy %s: another push made %s the branch that deploys", branch, chosen)
 	}
 	first := chosen == ""
+	if pushOption(c, "watch") {
+		c = c.With(settings.WatchAttached, "1")
+	}
 	if err := c.Trigger(ctx, "receive-app", a.Name, u.new); err != nil {
 		return err
 	}
@@ -190,3 +194,14 @@ func untilHangup(ctx context.Context, c *plug.C) (context.Context, func()) {
 }
 
 func hungUp(fd unix.PollFd) bool { return fd.Revents&(unix.POLLERR|unix.POLLHUP) != 0 }
+
+// pushOption tells whether the pusher gave the option: git push -o NAME.
+func pushOption(c *plug.C, name string) bool {
+	n, err := strconv.Atoi(c.Getenv("GIT_PUSH_OPTION_COUNT"))
+	for i := 0; err == nil && i < n; i++ {
+		if c.Getenv("GIT_PUSH_OPTION_"+strconv.Itoa(i)) == name {
+			return true
+		}
+	}
+	return false
+}
