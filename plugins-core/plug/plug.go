@@ -37,8 +37,10 @@ type Command struct {
 	Root bool   // runs as root, not as the system user
 	// Internal verbs are for dokku's own processes: nobody can call them over ssh, and no plugin is asked for leave.
 	Internal bool
-	Aliases  []string
-	Run      Hook
+	// Looks is for verbs that look at things as they are: what a crash has left is not mended before.
+	Looks   bool
+	Aliases []string
+	Run     Hook
 }
 
 // Stub is the text of the file that stands for a hook written in Go: any runner can execute it.
@@ -109,7 +111,7 @@ func (p *Plugin) dispatch(ctx context.Context, c *C) error {
 // recoverApp mends what a crash has left of the app that the verb is about, before the verb looks at it. Where that
 // cannot be done, with no engine say, it is told, and the verb does what it can.
 func recoverApp(ctx context.Context, c *C) {
-	if c.verb.Internal || !strings.Contains(c.verb.Args, "APP") {
+	if c.verb.Internal || c.verb.Looks || !strings.Contains(c.verb.Args, "APP") {
 		return
 	}
 	i := slices.IndexFunc(c.Args, func(word string) bool { return !strings.HasPrefix(word, "-") })
