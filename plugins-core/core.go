@@ -14,6 +14,7 @@ import (
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
 	"github.com/dokku-go/dokku/plugins-core/config"
+	"github.com/dokku-go/dokku/plugins-core/doctor"
 	"github.com/dokku-go/dokku/plugins-core/git"
 	"github.com/dokku-go/dokku/plugins-core/logs"
 	nginxvhosts "github.com/dokku-go/dokku/plugins-core/nginx-vhosts"
@@ -34,6 +35,7 @@ func All() []*plug.Plugin {
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
 		config.Plugin(),
+		doctor.Plugin(),
 		git.Plugin(),
 		logs.Plugin(),
 		nginxvhosts.Plugin(),

@@ -31,6 +31,7 @@ func Plugin() *plug.Plugin {
 			"app-destroy":      destroyHook,
 			"app-exists":       exists,
 			"app-list":         list,
+			"doctor-check":     plug.Diagnose([]string{"records", "locks", "secrets", "leftovers"}, diagnose),
 		},
 		Commands: []plug.Command{
 			{Name: "apps", Help: "List the apps", Run: list},

@@ -38,6 +38,7 @@ func Plugin() *plug.Plugin {
 			"git-settle":        settle,
 			"git-deploy-branch": deployBranchHook,
 			"git-revision":      revision,
+			"doctor-check":      plug.Diagnose([]string{"git"}, diagnose),
 		},
 		Commands: []plug.Command{
 			{Name: "git-receive-pack", Args: "APP", Run: receivePack},

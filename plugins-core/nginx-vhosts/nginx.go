@@ -40,6 +40,7 @@ func Plugin() *plug.Plugin {
 			"domains-list":          withSite((*site).printNames),
 			"domains-vhost-enabled": withSite((*site).printEnabled),
 			"install":               install,
+			"doctor-check":          plug.Diagnose([]string{"nginx", "sites", "answers", "certificates", "dns"}, diagnose),
 		},
 		Commands: []plug.Command{
 			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: buildVerb},

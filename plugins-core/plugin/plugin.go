@@ -17,6 +17,7 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        "plugin",
 		Description: "shows and installs plugins",
+		Hooks:       map[string]plug.Hook{"doctor-check": plug.Diagnose([]string{"plugins", "keys"}, diagnose)},
 		Commands: []plug.Command{
 			{Name: "plugins", Help: "Print active plugins", Run: list},
 			{Name: "plugins-install", Help: "Install active plugins", Root: true, Run: install},

@@ -118,6 +118,13 @@ func recoverHook(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	return recoverApp(ctx, c, a)
+}
+
+func recoverApp(ctx context.Context, c *plug.C, a app.App) error {
+	if err := deploy.SweepData(c.Settings()); err != nil {
+		return err
+	}
 	return c.Lock(ctx, a, func(c *plug.C) error { return deploy.Recover(ctx, c, a) })
 }
 
@@ -132,7 +139,7 @@ func recoverVerb(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	err = c.Lock(ctx, a, func(c *plug.C) error { return deploy.Recover(ctx, c, a) })
+	err = recoverApp(ctx, c, a)
 	if err == nil && a.State(app.StoppedFile) == "" && deploy.Deployed(a) {
 		c.Info1("%s is up", a.Name)
 	}

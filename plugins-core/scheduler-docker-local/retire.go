@@ -178,19 +178,28 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	return errors.Join(err, detach(c, append([]string{"dokku", pluginName + ":retire"}, idle...)))
 }
 
-// retireOthers ends the app's containers that are not kept, unless a process watches over them.
+// retireOthers ends the app's containers that are not kept, but for those that a process watches over, and those of a
+// build whose process has died: the caller holds the app's lock, so nobody builds.
 func retireOthers(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, kept []*process) error {
-	if watched(a) {
-		return nil
+	var watched map[string]bool
+	if isWatched(a) {
+		watched = leaving()
 	}
-	list, err := engine.List(ctx, a.Name, kindDeploy)
+	list, err := engine.List(ctx, a.Name, "")
 	if err != nil {
 		return err
 	}
 	var ids []string
 	for _, item := range list {
-		if !isKept(kept, item.ID) {
-			ids = append(ids, item.ID)
+		switch item.Labels[dockerapi.LabelKind] {
+		case kindDeploy:
+			if !isKept(kept, item.ID) && !watched[item.ID] {
+				ids = append(ids, item.ID)
+			}
+		case kindBuild:
+			if err := engine.Remove(ctx, item.ID); err != nil {
+				return err
+			}
 		}
 	}
 	if len(ids) == 0 {

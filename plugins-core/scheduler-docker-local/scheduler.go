@@ -20,6 +20,7 @@ const pluginName = "scheduler-docker-local"
 const (
 	kindDeploy = "deploy"
 	kindRun    = "run"
+	kindBuild  = "build" // made by builders
 )
 
 // Plugin returns the plugin.
@@ -44,7 +45,8 @@ func Plugin() *plug.Plugin {
 				}
 				return nil
 			}),
-			"post-delete": func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
+			"doctor-check": plug.Diagnose([]string{"engine", "containers", "state", "images"}, diagnose),
+			"post-delete":  func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
 		},
 		Commands: []plug.Command{
 			{Name: pluginName + ":retire", Args: "CONTAINER ...", Internal: true, Run: retireNow},

@@ -199,8 +199,8 @@ func holdWatch(a app.App) (*os.File, error) {
 	return f, nil
 }
 
-// watched tells whether a process watches over the app's old containers.
-func watched(a app.App) bool {
+// isWatched tells whether a process watches over the app's old containers.
+func isWatched(a app.App) bool {
 	f, err := os.Open(a.Path(watchFile))
 	if err != nil {
 		return false

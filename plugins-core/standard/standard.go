@@ -80,6 +80,9 @@ func cleanup(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Trigger(ctx, "core-prune", c.Args...); err != nil {
+		return err
+	}
 	images, bytes, err := engine.PruneImages(ctx, name)
 	if err != nil {
 		return err

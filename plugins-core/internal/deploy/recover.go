@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -86,6 +88,9 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if a.State(app.DestroyingFile) != "" {
 		return c.Trigger(ctx, "app-destroy", a.Name)
 	}
+	if err := sweep(a.Dir(), a.Path("releases")); err != nil {
+		return err
+	}
 	scheduler, err := SchedulerOf(ctx, c, a)
 	if err != nil {
 		return err
@@ -120,6 +125,25 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	return settleRef(ctx, c, a, current)
 }
 
+// sweep removes what writers that were killed have left in directories.
+func sweep(dirs ...string) error {
+	var errs []error
+	for _, file := range record.Leftovers(dirs...) {
+		errs = append(errs, record.Remove(file))
+	}
+	return errors.Join(errs...)
+}
+
+// SweepData removes what writers that were killed have left beside the apps: in the plugins' data and properties.
+func SweepData(s settings.Settings) error {
+	var dirs []string
+	for _, pattern := range []string{"data/*", "data/*/*", "config/*/*"} {
+		found, _ := filepath.Glob(filepath.Join(s.LibRoot(), pattern)) // a pattern of ours is good, so there is no error
+		dirs = append(dirs, found...)
+	}
+	return sweep(dirs...)
+}
+
 // Revert takes the current release n back because of reason: the release before serves again. The caller holds the
 // app's lock.
 func Revert(ctx context.Context, c *plug.C, a app.App, n int, reason string) error {
@@ -150,6 +174,9 @@ func RecoverAll(ctx context.Context, c *plug.C) error {
 	names, err := app.List(root)
 	if err != nil {
 		return err
+	}
+	if err := SweepData(c.Settings()); err != nil {
+		c.Warn("%v", err)
 	}
 	var mu sync.Mutex
 	var failed []string

@@ -1,0 +1,80 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dokku-go/dokku/pluginhook"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+// diagnose looks whether the hooks of plugins can be started, and whether the keys of dokku's user are its own.
+func diagnose(_ context.Context, c *plug.C, d *plug.Diagnosis) {
+	plugins, err := dirs(c.Settings().PluginPath())
+	if err != nil {
+		d.Violation("plugins", "", "see that the directory is there and that this user may read it", "%v", err)
+	}
+	hooks := strings.Fields(hookNames)
+	for _, dir := range plugins {
+		for _, h := range broken(dir, hooks) {
+			d.Warning("plugins", "", "mend the file, or disable the plugin", "hook %s cannot be started: %s", h.Path, reason(h.Check()))
+		}
+	}
+	checkKeys(filepath.Join(c.Settings().Root(), ".ssh"), d)
+}
+
+// broken are the hooks in a plugin's directory that cannot be started. A file counts as a hook when it is named like
+// one; others may be anything.
+func broken(dir string, names []string) []pluginhook.Hook {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []pluginhook.Hook
+	for _, e := range entries {
+		h := pluginhook.Hook{Plugin: filepath.Base(dir), Name: e.Name(), Dir: dir, Path: filepath.Join(dir, e.Name())}
+		if slices.Contains(names, h.Name) && h.Check() != nil {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// reason is what is wrong with a file, without its name.
+func reason(err error) string {
+	var exit *pluginhook.ExitError
+	if errors.As(err, &exit) && exit.Err != nil {
+		return exit.Err.Error()
+	}
+	return err.Error()
+}
+
+// checkKeys looks at the modes without which sshd refuses keys, or others may add some.
+func checkKeys(dir string, d *plug.Diagnosis) {
+	for file, mode := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "authorized_keys"): 0o600} {
+		if st, err := os.Stat(file); err == nil && st.Mode().Perm()&^mode != 0 {
+			d.Violation("keys", "", fmt.Sprintf("chmod %o %s", mode, file), "%s has mode %04o", file, st.Mode().Perm())
+		}
+	}
+}
+
+// hookNames are the hooks of docs/hooks.md; a test compares them.
+const hookNames = `
+app-create app-destroy app-exists app-list app-maybe-create app-recover app-restart builder-build builder-detect
+builder-release check-deploy commands config-get config-get-global config-set core-post-deploy core-post-extract
+core-pre-commit core-prune dependencies deploy docker-args docker-args-build docker-args-deploy docker-args-run
+doctor-check domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull
+git-revision git-settle install nginx-pre-reload post-build post-build-buildpack post-build-dockerfile
+post-config-update post-container-create post-create post-delete post-deploy post-extract post-release
+post-release-builder post-release-buildpack post-release-dockerfile post-stop pre-build pre-build-buildpack
+pre-build-buildstep pre-build-dockerfile pre-delete pre-deploy pre-receive-app pre-release pre-release-builder
+pre-release-buildpack pre-release-dockerfile pre-restore pre-start proxy-build-config proxy-clear-config
+ps-current-scale receive-app receive-branch release-and-deploy release-crashed scheduler-adopt scheduler-app-status
+scheduler-deploy scheduler-detect scheduler-is-deployed scheduler-logs scheduler-reserved-addresses
+scheduler-retire scheduler-run scheduler-settle scheduler-stop user-auth
+`
