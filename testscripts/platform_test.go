@@ -31,6 +31,7 @@ type platform struct {
 	tlsPort   int
 	key       string
 	processes []*exec.Cmd
+	beside    canary // what was beside dokku's directories at the beginning
 }
 
 // programs builds the three binaries once for all tests and returns their directory.
@@ -98,6 +99,7 @@ func newPlatform(t *testing.T) *platform {
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
+	p.beside = p.canary(t)
 	return p
 }
 
@@ -191,7 +193,7 @@ func (p *platform) startSSHD() error {
 		return err
 	}
 	config := fmt.Sprintf("ListenAddress 127.0.0.1\nPort %d\nHostKey %s\nPidFile none\nUsePAM no\nPasswordAuthentication no\n"+
-		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_EXEC_HOOKS PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
+		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_EXEC_HOOKS DOKKU_TEST_MARK PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
 	if err := os.WriteFile(p.dir+"/sshd_config", []byte(config), 0o600); err != nil {
 		return err
 	}
@@ -255,7 +257,7 @@ func (p *platform) daemon(attr *syscall.SysProcAttr, port int, args ...string) e
 // command is a program with the environment of the instance, as root on the host.
 func (p *platform) command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "DOKKU_ROOT="+p.root, "PATH="+p.bin+":/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "DOKKU_ROOT="+p.root, p.mark(), "PATH="+p.bin+":/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Dir = p.dir
 	return cmd
@@ -275,9 +277,7 @@ func (p *platform) run(env []string, args ...string) error {
 func (p *platform) sshConfig(file string, setEnv []string) error {
 	text := fmt.Sprintf("Host dokku\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n"+
 		"  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n", p.sshPort, p.user, p.key)
-	if len(setEnv) > 0 {
-		text += "  SetEnv " + strings.Join(setEnv, " ") + "\n"
-	}
+	text += "  SetEnv " + strings.Join(append(setEnv, p.mark()), " ") + "\n"
 	return os.WriteFile(file, []byte(text), 0o600)
 }
 

@@ -8,55 +8,42 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// markEnv is a variable that a test gives to what it starts; who has it in its environment was started by the test, or
-// by what that started.
-const markEnv = "DOKKU_TEST_MARK"
+// mark is a variable that the platform's commands get, by ssh too: who has it was started by one of them.
+func (p *platform) mark() string { return "DOKKU_TEST_MARK=" + p.user }
 
 // worldPatience is how long the world has to come to rest: an app is locked, or a hook runs, a moment longer than the
 // command that was waited for.
 const worldPatience = 2 * time.Second
 
-// served is an app and what it has to answer; body "" is any answer.
-type served struct{ app, body string }
-
 // world returns what is not as it should be: what dokku doctor calls a violation, an app that stays locked, a process
-// that is left of a command with the mark ("" looks for none), a file beside DOKKU_ROOT and DOKKU_LIB_ROOT that is not
-// as in before (nil looks at none), an app that answers something else. It waits a little for the world to rest.
-func (p *platform) world(t *testing.T, mark string, before canary, apps ...served) []string {
+// that is left of a command, a file beside DOKKU_ROOT and DOKKU_LIB_ROOT that is not as at the beginning, and which of
+// apps does not answer. An app is NAME, or NAME=BODY when it has to answer with BODY.
+func (p *platform) world(t *testing.T, apps ...string) []string {
 	t.Helper()
-	var found []string
 	for deadline := time.Now().Add(worldPatience); ; time.Sleep(50 * time.Millisecond) {
-		found = p.look(t, mark, before, apps)
+		found := slices.Concat(p.doctor(t), p.marked(), p.beside.differences(p.canary(t)))
+		for _, app := range apps {
+			name, want, given := strings.Cut(app, "=")
+			if got, err := (&pusher{p: p, name: name}).get(client(false)); err != nil || given && got != want {
+				found = append(found, fmt.Sprintf("%s answers %q, %v, want %q", name, got, err, want))
+			}
+		}
 		if len(found) == 0 || time.Now().After(deadline) {
 			return found
 		}
 	}
-}
-
-func (p *platform) look(t *testing.T, mark string, before canary, apps []served) []string {
-	found := p.doctor(t)
-	if mark != "" {
-		found = append(found, marked(mark)...)
-	}
-	if before != nil {
-		found = append(found, before.differences(p.canary(t))...)
-	}
-	for _, a := range apps {
-		if got, err := (&pusher{p: p, name: a.app}).get(client(false)); err != nil || a.body != "" && got != a.body {
-			found = append(found, fmt.Sprintf("%s answers %q, %v, want %q", a.app, got, err, a.body))
-		}
-	}
-	return found
 }
 
 // doctor runs dokku doctor and returns its violations, and the apps that are locked.
@@ -87,12 +74,12 @@ func (p *platform) doctor(t *testing.T) []string {
 }
 
 // marked lists the processes that have the mark, but for those that watch over old containers or end them.
-func marked(mark string) []string {
+func (p *platform) marked() []string {
 	var out []string
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range files {
 		env, err := os.ReadFile(file)
-		if err != nil || !slices.Contains(strings.Split(string(env), "\x00"), markEnv+"="+mark) {
+		if err != nil || !slices.Contains(strings.Split(string(env), "\x00"), p.mark()) {
 			continue
 		}
 		dir := filepath.Dir(file)
@@ -116,8 +103,8 @@ type canary map[string]string
 func (p *platform) canary(t *testing.T) canary {
 	t.Helper()
 	sums := canary{}
-	// Of the daemons, and of scripts that run at the same time.
-	others := []string{p.root, p.lib, p.dir + "/nginx", p.dir + "/in_process", p.dir + "/executed"}
+	// Of dokku, of the daemons, of scripts that run at the same time, and of tests that need a place there.
+	others := []string{p.root, p.lib, p.dir + "/nginx", p.dir + "/in_process", p.dir + "/executed", p.dir + "/work"}
 	err := filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -168,35 +155,104 @@ func TestWorld(t *testing.T) {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
 	p := newPlatform(t)
-	g := newPusher(t, p, "world", "")
-	before := p.canary(t)
+	work := p.dir + "/work"
+	if err := os.MkdirAll(work+"/plugins", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	plugins, err := p.plugins(work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newPusher(t, p, "world", plugins)
 	g.commit(t, "one")
 	if out, err := g.push(); err != nil {
 		t.Fatalf("cannot push: %v\n%s", err, out)
 	}
-	if found := p.world(t, "nobody", before, served{"world", "one"}); len(found) > 0 {
+	if found := p.world(t, "world=one"); len(found) > 0 {
 		t.Errorf("all is well: got %q", found)
 	}
 	began := time.Now()
 	if found := p.doctor(t); len(found) > 0 || time.Since(began) > time.Second {
 		t.Errorf("dokku doctor: got %q after %s, want nothing within a second", found, time.Since(began))
 	}
-	child := exec.Command("sleep", "60")
-	child.Env = append(os.Environ(), markEnv+"=left")
-	if err := child.Start(); err != nil {
+	p.worldFinds(t, g, work)
+	p.worldWithout(t)
+}
+
+// worldFinds does what must not be, and looks whether it is found: a hook that leaves a process behind, a file of
+// nobody, a container that is dead.
+func (p *platform) worldFinds(t *testing.T, g *pusher, work string) {
+	t.Helper()
+	if err := os.MkdirAll(work+"/plugins/sloppy", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	hook := work + "/plugins/sloppy/post-deploy"
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\nsleep 61 >/dev/null 2>&1 &\necho $! >"+p.root+"/left\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g.commit(t, "two")
+	if out, err := g.push(); err != nil {
+		t.Fatalf("cannot push: %v\n%s", err, out)
+	}
+	defer func() {
+		text, err := os.ReadFile(p.root + "/left")
+		pid, convErr := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err = errors.Join(err, convErr); err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}()
 	if err := os.WriteFile(p.dir+"/canary", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.run(nil, "docker", "kill", "world.web.1"); err != nil {
 		t.Fatal(err)
 	}
-	found := strings.Join(p.world(t, "left", before, served{"world", "two"}), "\n")
-	for _, want := range []string{"containers: world: web.1 does not run", "is left: sleep 60", p.dir + `/canary was ""`, "world answers "} {
+	found := strings.Join(p.world(t, "world=three"), "\n")
+	for _, want := range []string{"is left: sleep 61", p.dir + `/canary was ""`, "world answers "} {
 		if !strings.Contains(found, want) {
 			t.Errorf("got %q, want %q among them", found, want)
+		}
+	}
+}
+
+// worldWithout has doctor look with nginx down and an engine that hangs, or is not there: it says so, and soon.
+func (p *platform) worldWithout(t *testing.T) {
+	t.Helper()
+	for _, cmd := range p.processes {
+		if filepath.Base(cmd.Path) == "nginx" {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Wait()
+		}
+	}
+	hung, err := net.Listen("unix", p.dir+"/hung") // it is connected to, and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	if err := os.Chmod(p.dir+"/hung", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	settings := p.root + "/.dokkurc"
+	if err := os.MkdirAll(settings, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(settings)
+	for socket, want := range map[string]string{"hung": "does not answer within 3s", "none": "the docker engine does not answer (is it running"} {
+		if err := os.WriteFile(settings+"/engine", []byte("export DOCKER_HOST=unix://"+p.dir+"/"+socket+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		found := strings.Join(p.doctor(t), "\n")
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: it took %s, want at most 5 s", socket, took)
+		}
+		for _, problem := range []string{want, "nginx does not run", "start docker (systemctl start docker)"} {
+			if !strings.Contains(found, problem) {
+				t.Errorf("%s: got %s, want %q among it", socket, found, problem)
+			}
 		}
 	}
 }

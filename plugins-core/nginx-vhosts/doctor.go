@@ -34,7 +34,7 @@ func diagnose(ctx context.Context, c *plug.C, d *plug.Diagnosis) {
 	var wg sync.WaitGroup
 	wg.Go(func() { testForDoctor(ctx, c, d) })
 	up := true
-	if pid := masterPID(s); pid == 0 || !alive(pid) {
+	if !isNginx(masterPID(s)) {
 		up = false
 		d.Violation("nginx", "", nginxStart, "nginx does not run: its pid file %s names no process", s.Get(settings.NginxPIDFile, "/run/nginx.pid"))
 	}
@@ -56,9 +56,10 @@ func diagnose(ctx context.Context, c *plug.C, d *plug.Diagnosis) {
 	wg.Wait()
 }
 
-func alive(pid int) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-	return err == nil
+// isNginx tells whether the process of that number is nginx: a pid file may be an old one.
+func isNginx(pid int) bool {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return err == nil && strings.HasPrefix(string(name), "nginx")
 }
 
 // testForDoctor has nginx test its configuration, and gives it less time than a deploy does.
