@@ -57,18 +57,37 @@ func newPusher(t *testing.T, p *platform, name, plugins string) *pusher {
 	}
 	g.env = []string{"GIT_SSH_COMMAND=ssh -F " + config, "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@example", "GIT_COMMITTER_NAME=t",
 		"GIT_COMMITTER_EMAIL=t@example", "GIT_CONFIG_GLOBAL=/dev/null", "HOME=" + dir}
-	source := t.TempDir()
-	g.write(t, source, "main.go", serverSource)
-	g.write(t, source, "go.mod", "module example.com/server\n\ngo 1.21\n")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "server"), ".")
-	build.Dir, build.Env = source, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("cannot build the app: %v\n%s", err, out)
+	server, err := builtServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "server"), server, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	g.write(t, dir, "Dockerfile", goodDockerfile)
 	g.git(t, "init", "-q", "-b", "master")
 	return g
 }
+
+// builtServer is the app's program, built once.
+var builtServer = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "dokku-server-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	for name, text := range map[string]string{"main.go": serverSource, "go.mod": "module example.com/server\n\ngo 1.21\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", "server", ".")
+	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("cannot build the app: %v\n%s", err, out)
+	}
+	return os.ReadFile(filepath.Join(dir, "server"))
+})
 
 const goodDockerfile = "FROM scratch\nCOPY server version /\nEXPOSE 5000\nCMD [\"/server\"]\n"
 

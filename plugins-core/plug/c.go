@@ -142,7 +142,7 @@ func (c *C) Lock(ctx context.Context, a app.App, f func(c *C) error) error {
 	if err != nil {
 		return err
 	}
-	if unfinished != nil || a.State(app.DestroyingFile) != "" {
+	if lock.Dirty() || unfinished != nil || a.State(app.DestroyingFile) != "" {
 		if err := held.Trigger(ctx, "app-recover", a.Name); err != nil {
 			return err
 		}

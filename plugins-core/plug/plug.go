@@ -119,7 +119,7 @@ func recoverApp(ctx context.Context, c *C) {
 		return
 	}
 	a, err := app.Find(c.Settings().Root(), c.Args[i])
-	if err != nil || !a.Abandoned() {
+	if err != nil || !a.Abandoned() || a.State(app.DestroyingFile) != "" {
 		return
 	}
 	quiet := c.WithOutput(c.Stderr, c.Stderr) // stdout is the verb's

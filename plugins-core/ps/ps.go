@@ -196,7 +196,7 @@ func restore(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	if len(c.Args) > 0 {
-		return each(ctx, c, locked(deploy.Recover))
+		return each(ctx, c, deploy.RecoverLocked)
 	}
 	return deploy.RecoverAll(ctx, c)
 }

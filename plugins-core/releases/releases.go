@@ -125,7 +125,7 @@ func recoverApp(ctx context.Context, c *plug.C, a app.App) error {
 	if err := deploy.SweepData(c.Settings()); err != nil {
 		return err
 	}
-	return c.Lock(ctx, a, func(c *plug.C) error { return deploy.Recover(ctx, c, a) })
+	return deploy.RecoverLocked(ctx, c, a)
 }
 
 func recoverVerb(ctx context.Context, c *plug.C) error {

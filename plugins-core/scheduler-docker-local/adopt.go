@@ -93,7 +93,11 @@ func serve(ctx context.Context, c *plug.C, a app.App, list []*process) error {
 func containersOf(a app.App, list []dockerapi.Container, n int) (out []*process, complete bool, err error) {
 	want := map[string]bool{}
 	if n == 0 {
-		complete = a.State("CONTAINER") == "" // else there was something, of before there were releases
+		// Without any release there may have been something of before there were releases.
+		if complete, err = release.Any(a); err != nil {
+			return nil, false, err
+		}
+		complete = complete || a.State("CONTAINER") == ""
 	} else {
 		r, err := release.Read(a, n)
 		if err != nil {

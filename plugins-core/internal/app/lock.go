@@ -30,6 +30,7 @@ type Lock struct {
 	file   *os.File // nil: an ancestor holds the lock
 	shared bool     // the open file is git-receive-pack's too
 	token  string
+	dirty  bool // the holder before died while it held it
 }
 
 // Lock takes the app's lock. While another holds it, waiting is called once and Lock waits until ctx ends. env tells
@@ -69,7 +70,11 @@ func (a App) lockFile(ctx context.Context, f *os.File, shared bool, waiting func
 		return nil, fmt.Errorf("cannot lock app %q: %w", a.Name, err)
 	}
 	l := &Lock{file: f, shared: shared, token: a.Name + ":" + rand.Text()}
-	err := f.Truncate(0)
+	st, err := f.Stat()
+	if err == nil {
+		l.dirty = st.Size() > 0
+		err = f.Truncate(0)
+	}
 	if err == nil {
 		_, err = f.WriteAt([]byte(l.token), 0)
 	}
@@ -115,6 +120,9 @@ func (a App) HeldByAncestor(token string) bool {
 
 // Token is what hooks get in LockTokenEnv.
 func (l *Lock) Token() string { return l.token }
+
+// Dirty tells whether the holder before died while it held the lock: what it worked on may be half done.
+func (l *Lock) Dirty() bool { return l.dirty }
 
 // Unlock gives the lock back. One that git-receive-pack shares stays until that ends.
 func (l *Lock) Unlock() {

@@ -163,6 +163,16 @@ func Revert(ctx context.Context, c *plug.C, a app.App, n int, reason string) err
 	return nil
 }
 
+// RecoverLocked takes the app's lock for a recovery. That an app which was being destroyed is gone then is fine.
+func RecoverLocked(ctx context.Context, c *plug.C, a app.App) error {
+	err := c.Lock(ctx, a, func(c *plug.C) error { return Recover(ctx, c, a) })
+	var gone *app.NotFoundError
+	if errors.As(err, &gone) && !a.Exists() {
+		return nil
+	}
+	return err
+}
+
 // RecoverAll recovers every app, a few at the same time. One that is broken, or slow, keeps no other from coming back;
 // what each has to say is printed when it is done.
 func RecoverAll(ctx context.Context, c *plug.C) error {
@@ -190,7 +200,7 @@ func RecoverAll(ctx context.Context, c *plug.C) error {
 			}
 			var out bytes.Buffer
 			own := c.WithOutput(&out, &out)
-			err := own.Lock(ctx, a, func(c *plug.C) error { return Recover(ctx, c, a) })
+			err := RecoverLocked(ctx, own, a)
 			mu.Lock()
 			defer mu.Unlock()
 			_, _ = c.Stdout.Write(out.Bytes()) // who does not listen is recovered all the same

@@ -196,6 +196,12 @@ func Current(a app.App) (*Release, error) {
 	return find(a, func(r *Release) bool { return r.Outcome == Deployed })
 }
 
+// Any tells whether the app has releases on record.
+func Any(a app.App) (bool, error) {
+	list, err := numbers(a)
+	return len(list) > 0, err
+}
+
 // Unfinished returns the release that somebody works on, or died working on; nil when there is none. Only the newest
 // one can be unfinished: the next begins when it is finished.
 func Unfinished(a app.App) (*Release, error) {
