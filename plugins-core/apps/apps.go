@@ -131,17 +131,12 @@ func destroyVerb(ctx context.Context, c *plug.C) error {
 		}
 		return err
 	}
-	resumed := a.State(app.DestroyingFile) != ""
-	if !force && !resumed {
+	if !force && a.State(app.DestroyingFile) == "" {
 		if err := confirm(c, a.Name); err != nil {
 			return err
 		}
 	}
-	err = c.Lock(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
-	if resumed && !a.Exists() {
-		return nil // taking the lock has carried it through
-	}
-	return err
+	return c.Seize(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
 }
 
 func destroyHook(ctx context.Context, c *plug.C) error {
@@ -149,7 +144,7 @@ func destroyHook(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	return c.Lock(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
+	return c.Seize(ctx, a, func(c *plug.C) error { return destroy(ctx, c, a) })
 }
 
 // confirm asks for the app's name before it is gone for good.

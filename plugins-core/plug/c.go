@@ -124,8 +124,17 @@ func (c *C) WithOutput(stdout, stderr io.Writer) *C {
 }
 
 // Lock takes the lock of a for what f does; the hooks that f triggers know that it is held. Somebody who has to wait
-// is told so.
+// is told so. What a holder that died has left half done is mended first.
 func (c *C) Lock(ctx context.Context, a app.App, f func(c *C) error) error {
+	return c.lock(ctx, a, true, f)
+}
+
+// Seize is Lock for what ends the app: nothing is mended before.
+func (c *C) Seize(ctx context.Context, a app.App, f func(c *C) error) error {
+	return c.lock(ctx, a, false, f)
+}
+
+func (c *C) lock(ctx context.Context, a app.App, mend bool, f func(c *C) error) error {
 	lock, err := a.Lock(ctx, c.Getenv, func() {
 		c.Info1("%s is currently being deployed or locked. Waiting...", a.Name)
 	})
@@ -134,10 +143,9 @@ func (c *C) Lock(ctx context.Context, a app.App, f func(c *C) error) error {
 	}
 	defer lock.Unlock()
 	held := c.With(app.LockTokenEnv, lock.Token())
-	if a.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
+	if !mend || a.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
 		return f(held)
 	}
-	// Whoever held it before may have died at work.
 	unfinished, err := release.Unfinished(a)
 	if err != nil {
 		return err

@@ -140,7 +140,9 @@ func info(_ context.Context, c *plug.C) error {
 	for _, p := range r.Phases {
 		fmt.Fprintf(t, "phase %s:\t%.3f s\n", p.Name, p.Seconds)
 	}
-	return t.Flush()
+	err = t.Flush()
+	fmt.Fprint(c.Stdout, r.Output)
+	return err
 }
 
 // field is one thing that a release is made of.

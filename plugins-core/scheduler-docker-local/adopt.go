@@ -57,17 +57,12 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		return err
 	}
 	err = parallel(list, func(item dockerapi.Container) error {
-		switch {
-		case isKept(kept, item.ID):
-			if p := processOf(kept, item.ID); item.Name != a.Name+"."+p.dyno() {
-				return renameTo(ctx, c, engine, a, list, p)
-			}
+		if drop == 0 || releaseOf(item) != drop || isKept(kept, item.ID) {
 			return nil
-		case drop != 0 && releaseOf(item) == drop:
-			return engine.Remove(ctx, item.ID)
 		}
-		return nil
+		return engine.Remove(ctx, item.ID)
 	})
+	nameContainers(ctx, c, engine, a, list, kept)
 	return errors.Join(err, retireOthers(ctx, c, engine, a, kept))
 }
 
@@ -135,11 +130,6 @@ func releaseOf(item dockerapi.Container) int {
 	return n
 }
 
-func processOf(list []*process, id string) *process {
-	if i := slices.IndexFunc(list, func(p *process) bool { return p.container == id }); i >= 0 {
-		return list[i]
-	}
-	return nil
+func isKept(list []*process, id string) bool {
+	return slices.ContainsFunc(list, func(p *process) bool { return p.container == id })
 }
-
-func isKept(list []*process, id string) bool { return processOf(list, id) != nil }

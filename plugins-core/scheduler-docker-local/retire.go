@@ -37,11 +37,7 @@ func settleApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 	if err != nil {
 		return err
 	}
-	for _, p := range fresh {
-		if err := renameTo(ctx, c, engine, a, list, p); err != nil {
-			c.Warn("%v", err)
-		}
-	}
+	nameContainers(ctx, c, engine, a, list, fresh)
 	failpoint.Hit(failpoint.DeployRenamed)
 	w, err := newWatch(c, a, n)
 	if err != nil {
@@ -76,10 +72,18 @@ func settleApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 	return nil
 }
 
-// renameTo calls a container APP.TYPE.N; one that has that name now gets another. The engine has one name space for all
-// that use it, so another's container may have the name; ours then keeps the one it was made with.
-func renameTo(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, list []dockerapi.Container, p *process) error {
-	name := a.Name + "." + p.dyno()
+// nameContainers calls the containers of processes APP.TYPE.N; ones of list that have the names now get others. The
+// engine has one name space for all that use it, so another's container may have a name; ours then keeps the one it was
+// made with, and that is told.
+func nameContainers(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, list []dockerapi.Container, processes []*process) {
+	for _, p := range processes {
+		if err := nameContainer(ctx, engine, a.Name+"."+p.dyno(), list, p); err != nil {
+			c.Warn("%v", err)
+		}
+	}
+}
+
+func nameContainer(ctx context.Context, engine *dockerapi.Engine, name string, list []dockerapi.Container, p *process) error {
 	for _, item := range list {
 		if item.Name != name {
 			continue

@@ -143,6 +143,7 @@ func TestContainersOf(t *testing.T) {
 			t.Errorf("release %d: got %s, want %s", n, text, want)
 		}
 	}
+	a = newApp(t)
 	if _, complete, err := containersOf(a, nil, 0); err != nil || !complete {
 		t.Errorf("never deployed: got %v, %v, want nothing to be missing", complete, err)
 	}

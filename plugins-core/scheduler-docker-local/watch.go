@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -121,7 +122,7 @@ func (w *watch) follow(ctx context.Context, engine *dockerapi.Engine) error {
 		reason, err := w.crashed(ctx, engine)
 		if err != nil || reason != "" {
 			if err == nil {
-				err = w.revert(ctx, reason)
+				err = w.revert(ctx, engine, reason)
 			}
 			return err
 		}
@@ -159,7 +160,7 @@ func (w *watch) crashed(ctx context.Context, engine *dockerapi.Engine) (string, 
 		}
 		switch {
 		case got.Restarts >= crashes:
-			return fmt.Sprintf("%s crashed %d times after the switch, last with status %d", p.dyno(), got.Restarts, got.ExitCode), nil
+			return fmt.Sprintf("%s crashed %d times after the switch", p.dyno(), got.Restarts), nil
 		case !got.Running && got.Status != "restarting" && p.kind == "web":
 			return fmt.Sprintf("%s ended with status %d after the switch", p.dyno(), got.ExitCode), nil
 		}
@@ -168,7 +169,7 @@ func (w *watch) crashed(ctx context.Context, engine *dockerapi.Engine) (string, 
 }
 
 // revert takes the release back. It is an error only for whoever deployed and waits.
-func (w *watch) revert(ctx context.Context, reason string) error {
+func (w *watch) revert(ctx context.Context, engine *dockerapi.Engine, reason string) error {
 	r, err := release.Read(w.app, w.release)
 	if err != nil {
 		return err
@@ -176,7 +177,11 @@ func (w *watch) revert(ctx context.Context, reason string) error {
 	if r.Previous == 0 && !w.attached { // nothing to go back to: it goes on trying
 		return w.c.Trigger(ctx, "release-crashed", w.app.Name, r.Name(), reason)
 	}
-	err = w.c.Lock(ctx, w.app, func(c *plug.C) error { return deploy.Revert(ctx, c, w.app, w.release, reason) })
+	output := w.lastOutput(ctx, engine)
+	if w.attached {
+		fmt.Fprint(w.c.Stdout, output)
+	}
+	err = w.c.Lock(ctx, w.app, func(c *plug.C) error { return deploy.Revert(ctx, c, w.app, w.release, reason, output) })
 	if err == nil {
 		err = w.c.Trigger(ctx, "release-crashed", w.app.Name, r.Name(), reason)
 	}
@@ -184,6 +189,22 @@ func (w *watch) revert(ctx context.Context, reason string) error {
 		err = fmt.Errorf("cannot keep release %s of %q: %s; what served before serves again", r.Name(), w.app.Name, reason)
 	}
 	return err
+}
+
+// lastOutput returns the last lines of the release's containers, which are most often the reason.
+func (w *watch) lastOutput(ctx context.Context, engine *dockerapi.Engine) string {
+	list, err := runningProcesses(w.app)
+	if err != nil {
+		return ""
+	}
+	var out strings.Builder
+	for _, p := range list {
+		fmt.Fprintf(&out, "=====> %s container output:\n", p.dyno())
+		if err := engine.Logs(ctx, p.container, 30, false, &out, &out); err != nil {
+			fmt.Fprintln(&out, err)
+		}
+	}
+	return strings.ToValidUTF8(out.String()[:min(out.Len(), 16<<10)], "?")
 }
 
 // holdWatch locks the watch file, for a process that inherits it and holds it until its end. That of an earlier deploy

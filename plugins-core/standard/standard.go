@@ -63,13 +63,17 @@ func url(file string) plug.Hook {
 // cleanup removes what is ours and of no use: ended containers of builds and runs, images that lost their name. What
 // others have on the same engine is not touched.
 func cleanup(ctx context.Context, c *plug.C) error {
-	name := ""
+	name, words := "", []string{}
 	if len(c.Args) > 0 {
 		a, err := c.App(0)
 		if err != nil {
 			return err
 		}
-		name = a.Name
+		name, words = a.Name, []string{a.Name}
+	}
+	// What no rollback needs loses its name first, and is then like all that has none.
+	if err := c.Trigger(ctx, "core-prune", words...); err != nil {
+		return err
 	}
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {

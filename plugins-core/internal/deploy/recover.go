@@ -144,9 +144,9 @@ func SweepData(s settings.Settings) error {
 	return sweep(dirs...)
 }
 
-// Revert takes the current release n back because of reason: the release before serves again. The caller holds the
-// app's lock.
-func Revert(ctx context.Context, c *plug.C, a app.App, n int, reason string) error {
+// Revert takes the current release n back because of reason: the release before serves again. output is what its
+// containers, which are removed, said last. The caller holds the app's lock.
+func Revert(ctx context.Context, c *plug.C, a app.App, n int, reason, output string) error {
 	r, err := release.Current(a)
 	if err != nil {
 		return err
@@ -154,6 +154,7 @@ func Revert(ctx context.Context, c *plug.C, a app.App, n int, reason string) err
 	if r == nil || r.Number != n {
 		return nil // another one has come
 	}
+	r.Output = output
 	if err := r.Finish(a, release.Reverting, reason); err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type Release struct {
 	Ended         time.Time         `json:"ended,omitzero"`
 	Outcome       Outcome           `json:"outcome"`
 	Reason        string            `json:"reason,omitempty"` // why it did not stay
+	Output        string            `json:"output,omitempty"` // the last that its containers said, when they crashed
 	Phases        []Phase           `json:"phases"`
 
 	// Before is the text of the settings that a rollback replaces, to be put back when it does not come to its end;

@@ -1,0 +1,95 @@
+package testscripts
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestKept deploys again and again, with builds that fail and commands that run in between: as many images are kept as
+// a rollback may need, and no container but the one that serves. DOKKU_TEST_FULL makes it 50 deploys, 10 failed builds
+// and 10 runs.
+func TestKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts containers, sshd and nginx: not in short mode")
+	}
+	deploys, every := 10, 4
+	if os.Getenv("DOKKU_TEST_FULL") != "" {
+		deploys, every = 50, 5
+	}
+	c := newCrashes(t)
+	const retain = 3
+	disk := func() int {
+		out, err := c.p.command(nil, "docker", "images", "-aq", "--no-trunc").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(strings.Fields(string(out)))
+	}
+	dokku := func(args ...string) {
+		t.Helper()
+		if out, err := c.p.command(nil, append([]string{c.p.bin + "/dokku"}, args...)...).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+	failed, runs := 0, 0
+	before := 0
+	for i := range deploys {
+		c.push(fmt.Sprint("version ", i))
+		if i == 0 {
+			dokku("releases:retain", c.g.name, fmt.Sprint(retain))
+		}
+		if i%every == 0 {
+			c.g.write(t, c.g.dir, "Dockerfile", "FROM scratch\nCOPY version /\nCOPY missing /\n")
+			c.g.commit(t, fmt.Sprint("broken ", i))
+			if out, err := c.g.push(); err == nil {
+				t.Errorf("a build without a file succeeded\n%s", out)
+			}
+			failed++
+			c.g.write(t, c.g.dir, "Dockerfile", goodDockerfile)
+			_ = c.p.command(nil, c.p.bin+"/dokku", "run", c.g.name, "/nosuch").Run()
+			runs++
+		}
+		if i == deploys/2 {
+			dokku("cleanup")
+			before = disk()
+		}
+	}
+	if err := c.g.agree(c.versions); err != nil {
+		t.Error(err)
+	}
+	kept := func() []string {
+		out, err := c.p.command(nil, "docker", "images", "--format", "{{.ID}}", "dokku/"+c.g.name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]bool{}
+		for id := range strings.FieldsSeq(string(out)) {
+			ids[id] = true
+		}
+		var list []string
+		for id := range ids {
+			list = append(list, id)
+		}
+		return list
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(kept()) > retain+1 && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := kept(); len(got) != retain+1 {
+		t.Errorf("%d images are kept, want %d", len(got), retain+1)
+	}
+	dokku("cleanup")
+	after := disk()
+	// Other tests use the engine at the same time, so only a growth with the number of deploys is looked for.
+	if after > before+deploys/2 {
+		t.Errorf("the engine had %d images and layers half-way, and %d at the end", before, after)
+	}
+	dokku("rollback", c.g.name)
+	if err := c.g.agree(c.versions); err != nil {
+		t.Errorf("after a rollback: %v", err)
+	}
+	t.Logf("%d deploys, %d failed builds, %d runs: %d images kept; images and layers half-way %d, at the end %d", deploys, failed, runs, len(kept()), before, after)
+}
