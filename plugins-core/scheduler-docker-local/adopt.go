@@ -130,6 +130,12 @@ func releaseOf(item dockerapi.Container) int {
 	return n
 }
 
-func isKept(list []*process, id string) bool {
-	return slices.ContainsFunc(list, func(p *process) bool { return p.container == id })
+// processOf is the one of list that runs in the container of that id; nil when none does.
+func processOf(list []*process, id string) *process {
+	if i := slices.IndexFunc(list, func(p *process) bool { return p.container == id }); i >= 0 {
+		return list[i]
+	}
+	return nil
 }
+
+func isKept(list []*process, id string) bool { return processOf(list, id) != nil }
