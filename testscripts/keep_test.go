@@ -3,6 +3,7 @@ package testscripts
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,13 +22,6 @@ func TestKept(t *testing.T) {
 	}
 	c := newCrashes(t)
 	const retain = 3
-	disk := func() int {
-		out, err := c.p.command(nil, "docker", "images", "-aq", "--no-trunc").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(strings.Fields(string(out)))
-	}
 	dokku := func(args ...string) {
 		t.Helper()
 		if out, err := c.p.command(nil, append([]string{c.p.bin + "/dokku"}, args...)...).CombinedOutput(); err != nil {
@@ -54,35 +48,20 @@ func TestKept(t *testing.T) {
 		}
 		if i == deploys/2 {
 			dokku("cleanup")
-			before = disk()
+			before = c.layers()
 		}
 	}
 	if err := c.g.agree(c.versions); err != nil {
 		t.Error(err)
 	}
-	kept := func() []string {
-		out, err := c.p.command(nil, "docker", "images", "--format", "{{.ID}}", "dokku/"+c.g.name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids := map[string]bool{}
-		for id := range strings.FieldsSeq(string(out)) {
-			ids[id] = true
-		}
-		var list []string
-		for id := range ids {
-			list = append(list, id)
-		}
-		return list
-	}
-	for deadline := time.Now().Add(10 * time.Second); len(kept()) > retain+1 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); len(c.images()) > retain+1 && time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
 	}
-	if got := kept(); len(got) != retain+1 {
+	if got := c.images(); len(got) != retain+1 {
 		t.Errorf("%d images are kept, want %d", len(got), retain+1)
 	}
 	dokku("cleanup")
-	after := disk()
+	after := c.layers()
 	// Other tests use the engine at the same time, so only a growth with the number of deploys is looked for.
 	if after > before+deploys/2 {
 		t.Errorf("the engine had %d images and layers half-way, and %d at the end", before, after)
@@ -91,5 +70,27 @@ func TestKept(t *testing.T) {
 	if err := c.g.agree(c.versions); err != nil {
 		t.Errorf("after a rollback: %v", err)
 	}
-	t.Logf("%d deploys, %d failed builds, %d runs: %d images kept; images and layers half-way %d, at the end %d", deploys, failed, runs, len(kept()), before, after)
+	t.Logf("%d deploys, %d failed builds, %d runs: %d images kept; images and layers half-way %d, at the end %d", deploys, failed, runs, len(c.images()), before, after)
+}
+
+// images are the ids of the app's images.
+func (c *crashes) images() []string {
+	c.t.Helper()
+	out, err := c.p.command(nil, "docker", "images", "--format", "{{.ID}}", "dokku/"+c.g.name).Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ids := strings.Fields(string(out))
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// layers counts all images of the engine, with those that are only steps of others.
+func (c *crashes) layers() int {
+	c.t.Helper()
+	out, err := c.p.command(nil, "docker", "images", "-aq", "--no-trunc").Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return len(strings.Fields(string(out)))
 }
