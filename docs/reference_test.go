@@ -33,6 +33,7 @@ func dokkuLine() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "app", Usage: "work on `APP`, in place of naming it behind the command"},
 			&cli.BoolFlag{Name: "force", Usage: "do not ask before destroying an app"},
+			&cli.BoolFlag{Name: "no-wait", Usage: "an error instead of a place in line when the app is busy: sets DOKKU_NO_WAIT"},
 			&cli.BoolFlag{Name: "quiet", Usage: "sets DOKKU_QUIET_OUTPUT, which plugins may heed"},
 			&cli.BoolFlag{Name: "rm", Aliases: []string{"rm-container"}, Usage: "taken for old scripts; run always removes its container"},
 			&cli.BoolFlag{Name: "trace", Usage: "print each hook's command line on stderr before it starts"},

@@ -158,6 +158,8 @@ func globalFlags(words, env []string) (rest, newEnv []string, err error) {
 			env = settings.Set(env, settings.Trace, "1")
 		case "--force":
 			env = settings.Set(env, settings.ForceDelete, "1")
+		case "--no-wait":
+			env = settings.Set(env, settings.NoWait, "1")
 		case "--rm", "--rm-container":
 			env = settings.Set(env, "DOKKU_RM_CONTAINER", "1")
 		case "--app":

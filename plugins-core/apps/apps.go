@@ -39,6 +39,9 @@ func Plugin() *plug.Plugin {
 			{Name: "apps:create", Args: "APP", Help: "Create an empty app", Run: createVerb},
 			{Name: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
 			{Name: "apps:exists", Args: "APP", Help: "Tell by the status whether an app exists", Run: exists},
+			{Name: "apps:lock", Args: "APP [MESSAGE]", Help: "Keep everybody from deploying an app", Run: lock},
+			{Name: "apps:locked", Args: "APP", Help: "Tell by the status whether an app is locked by apps:lock", Run: locked},
+			{Name: "apps:unlock", Args: "APP", Help: "Let an app be deployed again", Run: unlock},
 			{Name: "delete", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
 		},
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/queue"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -78,7 +79,11 @@ func hook(ctx context.Context, c *plug.C) error {
 	}
 	ctx, stop := untilHangup(ctx, c)
 	defer stop()
-	return c.Lock(ctx, a, func(c *plug.C) error { return receive(ctx, c, a, *push, branch) })
+	w := queue.Wish{Entry: queue.Entry{Verb: "push", Branch: branch, Rev: push.new}}
+	if w.NoWait = pushOption(c, "no-wait") || c.Settings().On(settings.NoWait); w.NoWait {
+		c = c.With(settings.NoWait, "1")
+	}
+	return c.LockAs(ctx, a, w, func(c *plug.C) error { return receive(ctx, c, a, *push, branch) })
 }
 
 // chooseBranch returns the branch that deploys: the configured one; before anything was deployed, master if it is
@@ -136,6 +141,10 @@ func checkCommit(ctx context.Context, c *plug.C, a app.App, u update) error {
 
 // receive deploys the push. The app is locked, and the lock lives until git has moved the ref.
 func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string) error {
+	// While we waited the app may have been destroyed, and even made anew: git writes into the old directory.
+	if dir := c.Getenv("GIT_DIR"); dir != "" && !sameDir(dir, a.Dir()) {
+		return &app.DestroyedError{App: a.Name}
+	}
 	// While we waited for the lock another push may have moved the branch: git would refuse ours in the end.
 	now, err := currentRef(ctx, c, a, u.ref)
 	if err != nil {
@@ -168,6 +177,15 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 		c.Warn("%s is live, but which branch deploys could not be kept: %v", a.Name, err)
 	}
 	return nil
+}
+
+func sameDir(one, other string) bool {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b)
 }
 
 // untilHangup returns a context that ends when nobody is at the other end any more: the pusher pressed Ctrl-C or lost

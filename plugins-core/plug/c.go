@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/dokku-go/dokku/pluginhook"
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/queue"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -126,18 +129,40 @@ func (c *C) WithOutput(stdout, stderr io.Writer) *C {
 // Lock takes the lock of a for what f does; the hooks that f triggers know that it is held. Somebody who has to wait
 // is told so. What a holder that died has left half done is mended first.
 func (c *C) Lock(ctx context.Context, a app.App, f func(c *C) error) error {
-	return c.lock(ctx, a, true, f)
+	return c.LockAs(ctx, a, c.wish(), f)
+}
+
+// LockAs is Lock with more to say of who wants it and how.
+func (c *C) LockAs(ctx context.Context, a app.App, w queue.Wish, f func(c *C) error) error {
+	return c.lock(ctx, a, w, true, f)
 }
 
 // Seize is Lock for what ends the app: nothing is mended before.
 func (c *C) Seize(ctx context.Context, a app.App, f func(c *C) error) error {
-	return c.lock(ctx, a, false, f)
+	return c.lock(ctx, a, c.wish(), false, f)
 }
 
-func (c *C) lock(ctx context.Context, a app.App, mend bool, f func(c *C) error) error {
-	lock, err := a.Lock(ctx, c.Getenv, func() {
-		c.Info1("%s is currently being deployed or locked. Waiting...", a.Name)
-	})
+// wish is whether to wait. What dokku does by itself, such as ending old containers, waits, whatever the one who began it
+// all wanted.
+func (c *C) wish() queue.Wish {
+	return queue.Wish{NoWait: c.verb != nil && !c.verb.Internal && c.Settings().On(settings.NoWait)}
+}
+
+func (c *C) lock(ctx context.Context, a app.App, w queue.Wish, mend bool, f func(c *C) error) error {
+	w.Entry = c.Entry(w.Entry)
+	told := false
+	w.Waiting = func(place int) {
+		if !told {
+			c.Info1("%s is currently being deployed or locked. Waiting...", a.Name)
+			told = true
+		}
+		text := ""
+		if h := a.Holder(); h.Verb != "" {
+			text = fmt.Sprintf("; %s holds it since %s", h, h.Start())
+		}
+		c.Verbose("You are number %d in line%s", place, text)
+	}
+	lock, err := a.Lock(ctx, c.Getenv, w)
 	if err != nil {
 		return err
 	}
@@ -159,6 +184,21 @@ func (c *C) lock(ctx context.Context, a app.App, mend bool, f func(c *C) error) 
 		}
 	}
 	return f(held)
+}
+
+// Entry fills in what e does not say of who wants something.
+func (c *C) Entry(e queue.Entry) queue.Entry {
+	if e.Verb == "" {
+		if e.Verb = c.Hook; c.verb != nil {
+			e.Verb = c.verb.Name
+		}
+	}
+	// A key's name tells more than the user that all keys share.
+	if e.Who = c.Getenv("SSH_NAME"); e.Who == "" || e.Who == "default" {
+		e.Who = c.Settings().Get("SSH_USER", "root")
+	}
+	e.PID, e.Since = os.Getpid(), time.Now()
+	return e
 }
 
 // Verb is the name of the verb that runs, "" in a hook.

@@ -27,6 +27,7 @@ const (
 	Quiet            = "DOKKU_QUIET_OUTPUT"
 	ForceDelete      = "DOKKU_APPS_FORCE_DELETE"
 	AppName          = "DOKKU_APP_NAME"
+	NoWait           = "DOKKU_NO_WAIT"
 	NginxTest        = "DOKKU_NGINX_TEST_COMMAND"
 	NginxReload      = "DOKKU_NGINX_RELOAD_COMMAND"
 	NginxPIDFile     = "DOKKU_NGINX_PID_FILE"

@@ -102,7 +102,7 @@ func FuzzCheckName(f *testing.F) {
 }
 
 // newApp makes an app with state files.
-func newApp(t *testing.T, files map[string]string) app.App {
+func newApp(t testing.TB, files map[string]string) app.App {
 	t.Helper()
 	a := app.App{Name: "one", Root: t.TempDir()}
 	if err := os.Mkdir(a.Dir(), 0o755); err != nil {

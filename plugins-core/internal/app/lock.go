@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/queue"
 )
 
 // Environment variables that go with the lock of an app.
@@ -25,6 +29,9 @@ const (
 
 const lockFile = ".build.lock"
 
+// queueDir is where those wait in line who want the lock.
+const queueDir = ".queue"
+
 // Lock is a held lock of an app; it dies with its holder.
 type Lock struct {
 	file   *os.File // nil: an ancestor holds the lock
@@ -33,42 +40,85 @@ type Lock struct {
 	dirty  bool // the holder before died while it held it
 }
 
-// Lock takes the app's lock. While another holds it, waiting is called once and Lock waits until ctx ends. env tells
-// whether an ancestor of this process holds it (then nothing is taken) or left a descriptor for it.
-func (a App) Lock(ctx context.Context, env func(string) string, waiting func()) (*Lock, error) {
+// Lock takes the app's lock, for who w says, after those who came earlier. env tells whether an ancestor of this process
+// holds it (then nothing is taken) or left a descriptor for it. A push that a newer one of its branch waits behind, and
+// that had to wait itself, does not get it.
+func (a App) Lock(ctx context.Context, env func(string) string, w queue.Wish) (*Lock, error) {
 	if token := env(LockTokenEnv); a.HeldByAncestor(token) {
 		return &Lock{token: token}, nil
 	}
 	path := a.Path(lockFile)
+	var l *Lock
+	try := func() (ok bool, err error) { l, err = a.tryLock(w.Entry); return l != nil, err }
 	if fd, err := strconv.Atoi(env(LockFDEnv)); err == nil && fd > 2 && isFile(fd, path) {
 		unix.CloseOnExec(fd)
-		return a.lockFile(ctx, os.NewFile(uintptr(fd), path), true, waiting)
+		f := os.NewFile(uintptr(fd), path)
+		try = func() (ok bool, err error) { l, err = a.tryShared(f, w.Entry); return l != nil, err }
 	}
+	line := queue.Line(a.Path(queueDir))
 	for {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-		if errors.Is(err, os.ErrNotExist) {
+		waited, err := line.Wait(ctx, w, try)
+		switch {
+		case errors.Is(err, queue.ErrBusy):
+			return nil, &BusyError{App: a.Name, Verb: w.Verb, Holder: a.Holder()}
+		case errors.Is(err, queue.ErrGone) && w.Branch != "":
+			return nil, &DestroyedError{App: a.Name}
+		case errors.Is(err, queue.ErrGone) && a.Exists():
+			continue // and made anew
+		case errors.Is(err, queue.ErrGone):
 			return nil, &NotFoundError{Name: a.Name}
+		case err != nil:
+			return nil, lockError(a, err)
+		case waited && w.Branch != "" && a.newerWaits(line, w.Branch):
+			l.Unlock()
+			return nil, &OvertakenError{Rev: w.Rev, Branch: w.Branch}
 		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot lock app %q: %w", a.Name, err)
-		}
-		l, err := a.lockFile(ctx, f, false, waiting)
-		if err != nil {
-			_ = f.Close()
-			return nil, err
-		}
-		// Destroying an app removes the file; a lock on a removed file locks nothing.
-		if same(f, path) {
-			return l, nil
-		}
-		_ = f.Close()
+		return l, nil
 	}
 }
 
-func (a App) lockFile(ctx context.Context, f *os.File, shared bool, waiting func()) (*Lock, error) {
-	if err := flock(ctx, f, waiting); err != nil {
-		return nil, fmt.Errorf("cannot lock app %q: %w", a.Name, err)
+// newerWaits tells whether a push of the branch stands in line. All who do came after the one that has the lock.
+func (a App) newerWaits(line queue.Line, branch string) bool {
+	waiting, err := line.Waiting()
+	return err == nil && slices.ContainsFunc(waiting, func(e queue.Entry) bool { return e.Branch == branch })
+}
+
+// tryLock takes the lock if nobody has it.
+func (a App) tryLock(e queue.Entry) (*Lock, error) {
+	path := a.Path(lockFile)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &NotFoundError{Name: a.Name}
 	}
+	if err != nil {
+		return nil, err
+	}
+	ok, err := tryFlock(f)
+	// Destroying an app removes the file; a lock on a removed file locks nothing.
+	if err != nil || !ok || !same(f, path) {
+		_ = f.Close()
+		return nil, err
+	}
+	l, err := a.hold(f, false, e)
+	if err != nil {
+		_ = f.Close()
+	}
+	return l, err
+}
+
+// tryShared is tryLock on the file that git-receive-pack holds open for us.
+func (a App) tryShared(f *os.File, e queue.Entry) (*Lock, error) {
+	if ok, err := tryFlock(f); err != nil || !ok {
+		return nil, err
+	}
+	if !same(f, a.Path(lockFile)) { // git writes into a directory that is no app's any more
+		return nil, &DestroyedError{App: a.Name}
+	}
+	return a.hold(f, true, e)
+}
+
+// hold writes down who holds the lock: the token, and behind it what people want to know.
+func (a App) hold(f *os.File, shared bool, e queue.Entry) (*Lock, error) {
 	l := &Lock{file: f, shared: shared, token: a.Name + ":" + rand.Text()}
 	st, err := f.Stat()
 	if err == nil {
@@ -76,28 +126,42 @@ func (a App) lockFile(ctx context.Context, f *os.File, shared bool, waiting func
 		err = f.Truncate(0)
 	}
 	if err == nil {
-		_, err = f.WriteAt([]byte(l.token), 0)
+		_, err = f.WriteAt([]byte(l.token+"\n"+e.Line()), 0)
 	}
-	return l, err
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-// flock takes the lock of an open file. Library locks open the file themselves, which cannot be done for one that
-// git-receive-pack holds open for us.
-func flock(ctx context.Context, f *os.File, waiting func()) error {
-	for told := false; ; told = true {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil || (!errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR)) {
-			return err
-		}
-		if !told {
-			waiting()
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
-		}
+// Holder tells who holds the lock; its Verb is "" when that is not written down, at its very end for one.
+func (a App) Holder() queue.Entry {
+	data, err := os.ReadFile(a.Path(lockFile))
+	if err != nil {
+		return queue.Entry{}
 	}
+	_, text, _ := strings.Cut(string(data), "\n")
+	e, _ := queue.ParseEntry(text)
+	return e
+}
+
+func lockError(a App, err error) error {
+	var missing *NotFoundError
+	var destroyed *DestroyedError
+	if errors.As(err, &missing) || errors.As(err, &destroyed) {
+		return err
+	}
+	return fmt.Errorf("cannot lock app %q: %w", a.Name, err)
+}
+
+// tryFlock takes the lock of an open file unless somebody has it. Library locks open the file themselves, which cannot be
+// done for one that git-receive-pack holds open for us.
+func tryFlock(f *os.File) (bool, error) {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // OpenLockFile opens the lock file so that a program started next inherits the descriptor, and returns its number.
@@ -115,7 +179,8 @@ func (a App) HeldByAncestor(token string) bool {
 		return false
 	}
 	data, err := os.ReadFile(a.Path(lockFile))
-	return err == nil && string(data) == token
+	first, _, _ := strings.Cut(string(data), "\n")
+	return err == nil && first == token
 }
 
 // Token is what hooks get in LockTokenEnv.
@@ -161,7 +226,7 @@ func LockPath(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err == nil {
-		if err = flock(ctx, f, func() {}); err != nil {
+		if err = flock(ctx, f); err != nil {
 			_ = f.Close()
 		}
 	}
@@ -169,4 +234,18 @@ func LockPath(ctx context.Context, path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("cannot lock %q: %w", path, err)
 	}
 	return func() { _ = f.Close() }, nil
+}
+
+// flock waits for the lock of an open file.
+func flock(ctx context.Context, f *os.File) error {
+	for {
+		if ok, err := tryFlock(f); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/queue"
 )
 
 // environ returns a lookup of variables.
@@ -23,8 +24,11 @@ func environ(vars map[string]string) func(string) string {
 	return func(key string) string { return vars[key] }
 }
 
-func noWait(t *testing.T) func() {
-	return func() { t.Helper(); t.Error("waits for a lock that nobody holds") }
+// onWait is a wish that calls f when it has to wait.
+func onWait(f func()) queue.Wish { return queue.Wish{Waiting: func(int) { f() }} }
+
+func noWait(t *testing.T) queue.Wish {
+	return onWait(func() { t.Helper(); t.Error("waits for a lock that nobody holds") })
 }
 
 // limited is a context that a test which hangs does not outlive.
@@ -49,7 +53,7 @@ func isLocked(t *testing.T, a app.App) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	busy := errors.New("busy")
-	l, err := a.Lock(ctx, environ(nil), func() { cancel(busy) })
+	l, err := a.Lock(ctx, environ(nil), onWait(func() { cancel(busy) }))
 	if err == nil {
 		l.Unlock()
 		return false
@@ -69,7 +73,8 @@ func TestLockExcludes(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			l, err := a.Lock(limited(t), environ(nil), func() { waited.Add(1) })
+			var once sync.Once
+			l, err := a.Lock(limited(t), environ(nil), onWait(func() { once.Do(func() { waited.Add(1) }) }))
 			if err != nil {
 				t.Error(err)
 				return
@@ -97,7 +102,7 @@ func TestLockWaits(t *testing.T) {
 	told := make(chan struct{}, 10)
 	got := make(chan error)
 	go func() {
-		l, err := a.Lock(limited(t), environ(nil), func() { told <- struct{}{} })
+		l, err := a.Lock(limited(t), environ(nil), onWait(func() { told <- struct{}{} }))
 		if err == nil {
 			l.Unlock()
 		}
@@ -112,7 +117,7 @@ func TestLockWaits(t *testing.T) {
 	defer held.Unlock()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("the pusher has gone")
-	if _, err := a.Lock(ctx, environ(nil), func() { cancel(gone) }); !errors.Is(err, gone) {
+	if _, err := a.Lock(ctx, environ(nil), onWait(func() { cancel(gone) })); !errors.Is(err, gone) {
 		t.Errorf("got %v, want %v", err, gone)
 	}
 }
@@ -236,7 +241,7 @@ func TestLockDestroyed(t *testing.T) {
 		var l *app.Lock
 		go func() {
 			var err error
-			l, err = a.Lock(limited(t), environ(nil), func() { close(told) })
+			l, err = a.Lock(limited(t), environ(nil), onWait(func() { close(told) }))
 			got <- err
 		}()
 		<-told
@@ -298,7 +303,7 @@ func TestLockDiesWithHolder(t *testing.T) {
 	if err := in.Close(); err != nil { // ends cat, and flock with it
 		t.Fatal(err)
 	}
-	l, err := a.Lock(limited(t), environ(nil), func() {})
+	l, err := a.Lock(limited(t), environ(nil), onWait(func() {}))
 	if err != nil {
 		t.Fatal(err)
 	}

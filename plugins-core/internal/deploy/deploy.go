@@ -60,6 +60,9 @@ func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) e
 
 // Build makes the app's image of tag [BuildTag] from the source tree dir.
 func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
+	if err := refuseLocked(a, ""); err != nil {
+		return err
+	}
 	if err := c.Trigger(ctx, "core-post-extract", a.Name, dir, rev); err != nil {
 		return err
 	}
@@ -121,6 +124,9 @@ func SchedulerOf(ctx context.Context, c *plug.C, a app.App) (string, error) {
 
 // ReleaseAndDeploy releases an image of the app and puts it in service.
 func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, s Source) error {
+	if err := refuseLocked(a, s.Cause); err != nil { // before a plugin changes the image
+		return err
+	}
 	began := time.Now()
 	if err := Release(ctx, c, a, s.Tag); err != nil {
 		return err

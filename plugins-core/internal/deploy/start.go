@@ -22,6 +22,9 @@ const undoTimeout = 5 * time.Minute
 // that it is deployed everything is taken back when something fails; from then on nothing makes it a failure, but for a
 // watch that the pusher waits for.
 func Start(ctx context.Context, c *plug.C, a app.App, s Source) error {
+	if err := refuseLocked(a, s.Cause); err != nil {
+		return err
+	}
 	scheduler, err := SchedulerOf(ctx, c, a)
 	if err != nil {
 		return err
