@@ -16,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/config"
 	"github.com/dokku-go/dokku/plugins-core/doctor"
 	"github.com/dokku-go/dokku/plugins-core/git"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/logs"
 	nginxvhosts "github.com/dokku-go/dokku/plugins-core/nginx-vhosts"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -96,7 +97,7 @@ func Files(p *plug.Plugin) map[string]string {
 }
 
 func writePlugin(dir string, p *plug.Plugin, files map[string]string) (changed bool, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := record.MkdirAll(dir, 0o755); err != nil {
 		return false, err
 	}
 	entries, err := os.ReadDir(dir)
@@ -109,7 +110,7 @@ func writePlugin(dir string, p *plug.Plugin, files map[string]string) (changed b
 			continue
 		}
 		if data, err := os.ReadFile(path); err == nil && string(data) == plug.Stub(p.Name) {
-			if err := os.Remove(path); err != nil {
+			if err := record.Remove(path); err != nil {
 				return changed, err
 			}
 			changed = true

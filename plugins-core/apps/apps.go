@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -80,19 +81,7 @@ func create(ctx context.Context, c *plug.C) error {
 	if err := app.CheckName(a.Name); err != nil {
 		return err
 	}
-	err := os.Mkdir(a.Dir(), 0o755)
-	if os.IsExist(err) {
-		//lint:ignore ST1005 scripts know this text
-		return fmt.Errorf("Name is already taken: app %s exists", a.Name)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot create app %q: %w", a.Name, err)
-	}
-	if err := c.Trigger(ctx, "post-create", a.Name); err != nil {
-		// A plugin that refuses the app must not leave half of one.
-		return errors.Join(err, os.RemoveAll(a.Dir()))
-	}
-	return nil
+	return a.Create(func() error { return c.Trigger(ctx, "post-create", a.Name) })
 }
 
 // maybeCreate makes the app that a first push names.
@@ -183,7 +172,8 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	if err := c.Trigger(ctx, "pre-delete", a.Name, deploy.LatestTag); err != nil {
 		return err
 	}
-	if err := a.SetState(app.DestroyingFile, "destroyed by apps:destroy"); err != nil {
+	// A full disk is a reason to destroy an app, and no hindrance.
+	if err := a.SetState(app.DestroyingFile, "destroyed by apps:destroy"); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return err
 	}
 	failpoint.Hit(failpoint.DestroyBegun)
@@ -212,24 +202,22 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	return errors.Join(append(errs, release.Tell(c.Settings(), release.Event{App: a.Name, What: "destroyed", By: c.Getenv("SSH_NAME")}))...)
 }
 
-// grave is where the directory of a destroyed app is put before it is removed, so that no half of it is ever taken for
-// an app.
-func grave(a app.App) string { return filepath.Join(a.Root, ".destroyed-"+a.Name) }
-
+// removeDir renames the directory first, so that no half of it is ever taken for an app.
 func removeDir(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
 	fail := func(err error) error { return fmt.Errorf("cannot remove %q: %w", a.Dir(), err) }
 	stack := c.Settings().StackImage()
-	if err := engine.RemoveTree(ctx, a.Name, grave(a), stack); err != nil { // of an earlier app of that name
+	if err := engine.RemoveTree(ctx, a.Name, a.Grave(), stack); err != nil { // of an earlier app of that name
 		return fail(err)
 	}
-	if err := os.Rename(a.Dir(), grave(a)); err != nil {
-		return fail(err)
+	err := record.Rename(a.Dir(), a.Grave())
+	if err != nil && a.Exists() {
+		return err
 	}
 	failpoint.Hit(failpoint.DestroyRenamed)
-	if err := engine.RemoveTree(ctx, a.Name, grave(a), stack); err != nil {
-		return fail(err)
+	if treeErr := engine.RemoveTree(ctx, a.Name, a.Grave(), stack); treeErr != nil {
+		err = errors.Join(err, fail(treeErr))
 	}
-	return nil
+	return err
 }
 
 // removeGrave removes what a crash at the end of its destruction has left of an app; found tells whether there was any.
@@ -238,7 +226,7 @@ func removeGrave(ctx context.Context, c *plug.C, name string) (found bool, err e
 	if app.CheckName(name) != nil {
 		return false, nil
 	}
-	if _, err := os.Lstat(grave(a)); err != nil {
+	if _, err := os.Lstat(a.Grave()); err != nil {
 		return false, nil
 	}
 	engine, err := dockerapi.New(c.Settings())
@@ -247,5 +235,5 @@ func removeGrave(ctx context.Context, c *plug.C, name string) (found bool, err e
 	}
 	defer engine.Close()
 	fmt.Fprintf(c.Stdout, "Destroying what is left of %s\n", name)
-	return true, engine.RemoveTree(ctx, a.Name, grave(a), c.Settings().StackImage())
+	return true, engine.RemoveTree(ctx, a.Name, a.Grave(), c.Settings().StackImage())
 }

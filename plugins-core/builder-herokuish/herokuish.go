@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -131,8 +131,8 @@ const (
 )
 
 func (b *run) build(ctx context.Context, unpacked bool) error {
-	if err := os.MkdirAll(b.app.Path("cache"), 0o755); err != nil {
-		return fmt.Errorf("cannot make the cache of %q: %w", b.app.Name, err)
+	if err := record.MkdirAll(b.app.Path("cache"), 0o755); err != nil {
+		return err
 	}
 	binds := []dockerapi.Bind{{Source: b.app.Path("cache"), Target: "/cache"}}
 	if unpacked {

@@ -14,6 +14,8 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -261,6 +263,8 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 	if err != nil {
 		return err
 	}
+	// Values that an earlier command has kept, without coming to the restart, are new to the app still.
+	changed = changed || !t.noRestart && t.restartDue()
 	verb := map[string]string{"set": "Setting config vars", "unset": "Unsetting " + strings.Join(t.words, " ")}[action]
 	// Whether there is anything to restart is found out under the app's lock: a first deploy may be under way.
 	restart := changed && !t.noRestart
@@ -288,6 +292,9 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 	if err := deploy.Restart(ctx, c, t.app, "config"); err != nil {
 		return errors.Join(fmt.Errorf("the new values are kept, but %s still runs with the old ones", t.name()), err)
 	}
+	if err := record.Remove(t.app.Path(restartFile)); err != nil {
+		c.Warn("%v", err)
+	}
 	if deploy.Deployed(t.app) && !t.app.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
 		c.Info1("Deploy complete!")
 	}
@@ -307,9 +314,40 @@ func (t *target) edit(ctx context.Context, edit func(envfile.Vars) bool) (change
 		return false, err
 	}
 	if !edit(vars) {
+		// That there is nothing to do is an answer that has to last, too: who wrote this may have been killed then.
+		if err := record.SyncDir(filepath.Dir(t.file)); err != nil {
+			return false, fmt.Errorf("cannot write %q: %w", t.file, err)
+		}
 		return false, nil
 	}
+	if serving := t.serving(); serving != "" && !t.noRestart {
+		if err := record.WriteLine(t.app.Path(restartFile), serving); err != nil {
+			return false, err
+		}
+	}
 	return true, envfile.Write(t.file, vars)
+}
+
+// restartFile names the release that runs with older values than those that are kept, from before they are written until
+// the restart is done.
+const restartFile = ".restart-due"
+
+// serving names what runs now, "" when nothing does: the release, or of an app that has none on record its container.
+func (t *target) serving() string {
+	if t.app.Name == "" {
+		return ""
+	}
+	if current, err := release.Current(t.app); err == nil && current != nil {
+		return current.Name()
+	}
+	return t.app.State("CONTAINER")
+}
+
+// restartDue tells whether an earlier command has changed the values and could not restart the app. Any deploy since has
+// brought another release.
+func (t *target) restartDue() bool {
+	due := t.app.State(restartFile)
+	return due != "" && due == t.serving()
 }
 
 func getHook(_ context.Context, c *plug.C) error {

@@ -4,6 +4,7 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,7 +32,7 @@ func Plugin() *plug.Plugin {
 		Name:        "git",
 		Description: "receives pushes",
 		Hooks: map[string]plug.Hook{
-			"post-create":       func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) },
+			"post-create":       func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, postCreate) },
 			"post-delete":       func(_ context.Context, c *plug.C) error { return property.Destroy(c.Settings(), "git", c.Arg(0)) },
 			"receive-app":       receiveApp,
 			"core-pre-commit":   keepObjects,
@@ -76,19 +77,53 @@ func preReceive(c *plug.C, a app.App) string {
 	return fmt.Sprintf("#!/bin/sh\nDOKKU_ROOT=%s\nexport DOKKU_ROOT\nexec dokku git-hook %s\n", quote(c.Settings().Root()), a.Name)
 }
 
+// postReceive is the hook that ends a push. git has its files on the disk by then, but not their names, so that a loss of
+// power could take back a push of which the pusher had heard that it is done.
+const postReceive = `#!/bin/sh
+# What was pushed lasts: the directories that have it are written to the disk.
+set -- objects/pack refs/heads
+while read -r _ _ ref; do
+  if [ -d "${ref%/*}" ]; then
+    set -- "$@" "${ref%/*}"
+  fi
+done
+exec sync "$@"
+`
+
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// initialise makes the repository when APP/refs is missing; the directory may be there before (section 6).
-func initialise(ctx context.Context, c *plug.C, a app.App) error {
-	if _, err := os.Stat(a.Path("refs")); err != nil {
-		_, err := proc.Output(ctx, proc.Cmd{Env: env(c), Dir: a.Dir(),
-			Args: []string{"git", "init", "--quiet", "--bare", "--template=", "--initial-branch=" + defaultBranch, a.Dir()}})
-		if err != nil {
-			return fmt.Errorf("cannot make the repository of %q: %w", a.Name, err)
+// postCreate makes the repository. A property that the end of an earlier app of that name has left is not this one's.
+func postCreate(ctx context.Context, c *plug.C, a app.App) error {
+	if err := property.Destroy(c.Settings(), "git", a.Name); err != nil {
+		return err
+	}
+	return initialise(ctx, c, a)
+}
+
+// initialise makes what is missing of the repository; the directory may be there before (section 6), and a part of the
+// repository too, if somebody was stopped. Not by `git init`, whose files may be empty after a loss of power.
+func initialise(_ context.Context, c *plug.C, a app.App) error {
+	for _, dir := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "hooks"} {
+		if err := record.MkdirAll(a.Path(dir), 0o755); err != nil {
+			return err
 		}
 	}
-	if err := os.MkdirAll(a.Path("hooks"), 0o755); err != nil {
-		return err
+	for file, text := range map[string]string{
+		"HEAD":   "ref: refs/heads/" + defaultBranch + "\n",
+		"config": "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n",
+	} {
+		if st, err := os.Lstat(a.Path(file)); err == nil && (st.Size() > 0 || !st.Mode().IsRegular()) {
+			continue
+		}
+		if err := record.Write(a.Path(file), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	// An admin may have a post-receive hook of his own, and knows then what he does.
+	if _, err := os.Lstat(a.Path("hooks/post-receive")); errors.Is(err, os.ErrNotExist) {
+		if err := record.Write(a.Path("hooks/post-receive"), []byte(postReceive), 0o755); err != nil {
+			return err
+		}
 	}
 	_, err := plug.WriteFile(a.Path("hooks/pre-receive"), preReceive(c, a), 0o755)
 	return err
@@ -139,7 +174,9 @@ func receivePack(ctx context.Context, c *plug.C) error {
 		}
 		environ = settings.Set(environ, clientFDEnv, strconv.Itoa(client))
 	}
-	argv := []string{"git", "-c", "gc.autoDetach=false", "-c", "receive.advertisePushOptions=true", "receive-pack", a.Dir()}
+	// A push of few objects is a pack too: one file for the disk, in one directory.
+	argv := []string{"git", "-c", "gc.autoDetach=false", "-c", "core.fsync=all", "-c", "receive.unpackLimit=1",
+		"-c", "receive.advertisePushOptions=true", "receive-pack", a.Dir()}
 	// From here on git is this process: it keeps the lock file open until the ref has moved.
 	return fmt.Errorf("cannot run git: %w", syscall.Exec(git, argv, environ))
 }
@@ -193,11 +230,23 @@ func deployBranchHook(_ context.Context, c *plug.C) error {
 
 // setBranch makes branch the one that deploys and that a clone checks out.
 func setBranch(c *plug.C, a app.App, branch string) error {
-	if err := property.Set(c.Settings(), "git", a.Name, "deploy-branch", branch); err != nil {
-		return err
+	before, err := os.ReadFile(a.Path("HEAD"))
+	if err != nil {
+		return fmt.Errorf("cannot set the branch of %q: %w", a.Name, err)
 	}
 	// Not by `git symbolic-ref`: git refuses that while a push is in quarantine.
-	return record.WriteLine(a.Path("HEAD"), "ref: refs/heads/"+branch)
+	err = record.WriteLine(a.Path("HEAD"), "ref: refs/heads/"+branch)
+	if err == nil {
+		err = property.Set(c.Settings(), "git", a.Name, "deploy-branch", branch)
+	}
+	if err == nil || configuredBranch(c, a) == branch {
+		return err
+	}
+	// Both or none: what deploys and what a clone checks out are the same branch.
+	if now, readErr := os.ReadFile(a.Path("HEAD")); readErr != nil || string(now) != string(before) {
+		err = errors.Join(err, record.Write(a.Path("HEAD"), before, 0o644))
+	}
+	return err
 }
 
 func set(ctx context.Context, c *plug.C) error {

@@ -56,7 +56,7 @@ func linkObjects(from, to string) error {
 		target := filepath.Join(to, rel)
 		dir := filepath.Dir(target)
 		if !dirs[dir] {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			if err := record.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}
 			dirs[dir] = true

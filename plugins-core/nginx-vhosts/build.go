@@ -82,7 +82,7 @@ func place(g groups, green bool, addresses []string) (groups, bool) {
 
 func (s *site) lock(ctx context.Context) (unlock func(), err error) {
 	for _, dir := range []string{"green", "groups", "loaded"} {
-		if err := os.MkdirAll(filepath.Join(s.s.Data(pluginName), dir), 0o755); err != nil {
+		if err := record.MkdirAll(filepath.Join(s.s.Data(pluginName), dir), 0o755); err != nil {
 			return nil, err
 		}
 	}
@@ -120,8 +120,10 @@ func (s *site) install(ctx context.Context, text string, cert *pair) error {
 		return err
 	}
 	had := err == nil
-	if err := record.Write(s.conf(), []byte(text), 0o644); err != nil {
-		return err
+	if !had || !bytes.Equal(old, []byte(text)) {
+		if err := record.Write(s.conf(), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
 	edited, err := s.c.Implemented("nginx-pre-reload")
 	if err == nil && edited {

@@ -35,7 +35,7 @@ func install(ctx context.Context, c *plug.C) error {
 	}
 	if err := testConfig(ctx, c); err != nil {
 		if changed {
-			err = errors.Join(err, os.Remove("/etc/nginx/conf.d/dokku.conf"))
+			err = errors.Join(err, record.Remove("/etc/nginx/conf.d/dokku.conf"))
 		}
 		return err
 	}

@@ -206,7 +206,7 @@ func (s *site) show(_ context.Context) error {
 // claim makes the names the app's: two apps never serve one name. A claim of an app that is gone counts for nothing.
 func (s *site) claim(names []string) error {
 	dir := filepath.Join(s.s.Data(pluginName), "names")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := record.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for _, name := range names {

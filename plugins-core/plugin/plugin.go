@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -91,8 +92,8 @@ func adopt(path string) error {
 		if _, err := os.Lstat(link); err == nil {
 			continue
 		}
-		if err := os.Symlink(filepath.Join("enabled", e.Name()), link); err != nil {
-			return fmt.Errorf("cannot link plugin %q: %w", e.Name(), err)
+		if err := record.Symlink(filepath.Join("enabled", e.Name()), link); err != nil {
+			return err
 		}
 	}
 	return nil

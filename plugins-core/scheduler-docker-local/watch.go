@@ -14,6 +14,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -210,7 +211,7 @@ func (w *watch) lastOutput(ctx context.Context, engine *dockerapi.Engine) string
 // holdWatch locks the watch file, for a process that inherits it and holds it until its end. That of an earlier deploy
 // may hold it too.
 func holdWatch(a app.App) (*os.File, error) {
-	f, err := os.OpenFile(a.Path(watchFile), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := record.Open(a.Path(watchFile))
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch %q: %w", a.Name, err)
 	}

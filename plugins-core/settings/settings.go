@@ -44,6 +44,7 @@ const (
 	DefaultCheckWait = "DOKKU_DEFAULT_CHECKS_WAIT"
 	RestartLimit     = "DOKKU_RESTART_LIMIT"
 	HookTimeout      = "DOKKU_HOOK_TIMEOUT"
+	MinFree          = "DOKKU_MIN_FREE_MB"
 )
 
 // Lookup returns the value of key in env, a list of KEY=VALUE in which the last one wins.

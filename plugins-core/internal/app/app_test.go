@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -246,5 +247,48 @@ func TestSnapshotOddRoot(t *testing.T) {
 	}
 	if err := s.Restore(); err != nil || a.State("PORT.web.1") != "1" {
 		t.Errorf("got %q, %v, want 1", a.State("PORT.web.1"), err)
+	}
+}
+
+// TestCreate makes an app, refuses it a second time, leaves nothing of one that came to nothing, and makes to the end
+// what somebody was killed in.
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	a := app.App{Name: "a", Root: root}
+	var taken *app.TakenError
+	furnish := func() error { return os.WriteFile(a.Path("furniture"), nil, 0o644) }
+	if err := a.Create(furnish); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Create(furnish); !errors.As(err, &taken) {
+		t.Errorf("got %v, want that it is taken", err)
+	}
+	if err := os.Remove(a.Path("furniture")); err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range [][]string{nil, {"..creating12345"}, {".creating", "half"}} {
+		for _, name := range left {
+			if err := os.WriteFile(a.Path(name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Create(func() error { return errors.Join(furnish(), errors.New("refused")) }); err == nil || a.Exists() {
+			t.Errorf("%v: got %v and an app: %v", left, err, a.Exists())
+		}
+		if entries, err := os.ReadDir(root); err != nil || len(entries) > 0 {
+			t.Errorf("%v: got %v, %v, want nothing", left, entries, err)
+		}
+		if err := os.Mkdir(a.Dir(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Create(func() error {
+		if err := a.Create(furnish); !errors.As(err, &taken) {
+			t.Errorf("got %v while it is being made, want that it is taken", err)
+		}
+		return furnish()
+	}); err != nil {
+		t.Error(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/queue"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
 
 // Environment variables that go with the lock of an app.
@@ -86,7 +87,7 @@ func (a App) newerWaits(line queue.Line, branch string) bool {
 // tryLock takes the lock if nobody has it.
 func (a App) tryLock(e queue.Entry) (*Lock, error) {
 	path := a.Path(lockFile)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := record.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &NotFoundError{Name: a.Name}
 	}
@@ -126,6 +127,7 @@ func (a App) hold(f *os.File, shared bool, e queue.Entry) (*Lock, error) {
 		err = f.Truncate(0)
 	}
 	if err == nil {
+		keepSpace(f)
 		_, err = f.WriteAt([]byte(l.token+"\n"+e.Line()), 0)
 	}
 	if err != nil {
@@ -195,10 +197,15 @@ func (l *Lock) Unlock() {
 		return
 	}
 	_ = l.file.Truncate(0)
+	keepSpace(l.file)
 	if !l.shared {
 		_ = l.file.Close()
 	}
 }
+
+// keepSpace has an empty lock file keep the space that the next holder's words take: on a full disk an app can still be
+// locked, and so destroyed. Not every file system can do that.
+func keepSpace(f *os.File) { _ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 1024) }
 
 // isFile tells whether descriptor fd is the file at path. Only then it is ours to wrap: an os.File closes its descriptor
 // when it is collected, and the number in the environment may be that of something else by now.
@@ -221,10 +228,10 @@ func same(f *os.File, path string) bool {
 
 // LockPath takes an exclusive lock on a file of ours that is not an app's, such as nginx' configuration.
 func LockPath(ctx context.Context, path string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := record.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := record.Open(path)
 	if err == nil {
 		if err = flock(ctx, f); err != nil {
 			_ = f.Close()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
@@ -63,6 +64,10 @@ func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 	if err := refuseLocked(a, ""); err != nil {
 		return err
 	}
+	if err := checkSpace(c, a); err != nil {
+		return err
+	}
+	record.Sweep(a.Dir())
 	if err := c.Trigger(ctx, "core-post-extract", a.Name, dir, rev); err != nil {
 		return err
 	}

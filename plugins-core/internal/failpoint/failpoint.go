@@ -43,7 +43,16 @@ const (
 	DestroyRenamed   Point = "destroy-renamed"   // the directory is no app's any more
 )
 
-// All lists the points.
+// The points of a write, which any command may pass, and more than once.
+const (
+	RecordWritten Point = "record-written" // the temporary file is written, and neither on the disk nor in its place
+	RecordRenamed Point = "record-renamed" // the new content has its name, and the directory is not on the disk
+)
+
+// Writes lists the points of a write.
+func Writes() []Point { return []Point{RecordWritten, RecordRenamed} }
+
+// All lists the points of a deploy and of a destroy.
 func All() []Point {
 	return []Point{DeployBegun, DeployCreated, DeployStarted, DeployChecked, DeployFiles, DeployRecorded, DeploySwitched,
 		DeployCommitting, DeployCommitted, DeployPromoted, DeployRenamed, DeployEnded, RecoverBegun, RecoverUndone,

@@ -35,7 +35,7 @@ func Set(s settings.Settings, plugin, app, key, value string) error {
 	if value == "" {
 		return record.Remove(file)
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := record.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
 	return record.Write(file, []byte(value), 0o600)
@@ -47,5 +47,5 @@ func Destroy(s settings.Settings, plugin, name string) error {
 	if err := app.CheckName(name); err != nil {
 		return err
 	}
-	return os.RemoveAll(filepath.Dir(path(s, plugin, name, "x")))
+	return record.RemoveAll(filepath.Dir(path(s, plugin, name, "x")))
 }

@@ -2,12 +2,15 @@ package record_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
@@ -127,4 +130,66 @@ func TestRemove(t *testing.T) {
 	if err := record.Remove(filepath.Join(dir, "full")); err == nil || !strings.HasPrefix(err.Error(), "cannot remove ") {
 		t.Errorf("a directory with content: got %v", err)
 	}
+}
+
+func TestDirectories(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a/b/c")
+	for range 2 {
+		if err := record.MkdirAll(deep, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := record.Mkdir(deep, 0o755); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want an error that says it is there", err)
+	}
+	if err := record.WriteLine(deep+"/file", "line"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{deep + "/file", deep + "/file/x"} {
+		want := fmt.Sprintf("cannot make %q: ", deep+"/file")
+		if err := record.MkdirAll(path, 0o755); err == nil || !strings.HasPrefix(err.Error(), want) && !strings.HasPrefix(err.Error(), want[:len(want)-3]) {
+			t.Errorf("%s: got %v, want %s", path, err, want)
+		}
+	}
+	if err := record.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "z")); err != nil {
+		t.Error(err)
+	}
+	alone(t, dir, "z")
+	if err := record.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "z")); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("got %v", err)
+	}
+	for range 2 {
+		if err := record.RemoveAll(filepath.Join(dir, "z")); err != nil {
+			t.Error(err)
+		}
+	}
+	alone(t, dir)
+	if err := record.Symlink("file", filepath.Join(dir, "link")); err != nil {
+		t.Error(err)
+	}
+	if err := record.Symlink("file", filepath.Join(dir, "link")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want an error that says it is there", err)
+	}
+}
+
+// TestSweep leaves what is no temporary file, and what somebody may be writing now.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := time.Now().Add(-2 * time.Hour)
+	for _, name := range []string{".ENV123456789", "ENV", ".build.lock", ".12345678", "file12345678", ".new1234567"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name != ".new1234567" {
+			if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	record.Sweep(dir)
+	record.Sweep(filepath.Join(dir, "none"))
+	alone(t, dir, "ENV", ".build.lock", ".12345678", "file12345678", ".new1234567")
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
@@ -37,11 +38,11 @@ func Tell(s settings.Settings, e Event) error {
 		return fail(err)
 	}
 	path := eventFile(s)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := record.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fail(err)
 	}
 	if st, err := os.Stat(path); err == nil && st.Size() > maxEvents {
-		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := record.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fail(err)
 		}
 	}

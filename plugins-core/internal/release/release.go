@@ -216,7 +216,7 @@ func Unfinished(a app.App) (*Release, error) {
 // Begin numbers and writes a new release, which is the journal of its deploy from then on. The caller holds the app's
 // lock.
 func Begin(a app.App, r *Release) error {
-	if err := os.MkdirAll(dir(a), 0o700); err != nil {
+	if err := record.MkdirAll(dir(a), 0o700); err != nil {
 		return err
 	}
 	list, err := numbers(a)
