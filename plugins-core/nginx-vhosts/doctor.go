@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	testTimeout = 3 * time.Second         // how long nginx may take to test its configuration
+	testTimeout = 4 * time.Second         // how long nginx may take to test its configuration
 	expirySoon  = 14 * 24 * time.Hour     // before its end a certificate is to be renewed
 	nginxStart  = "systemctl start nginx" // where there is systemd
 )

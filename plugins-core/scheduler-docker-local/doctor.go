@@ -18,8 +18,11 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
-// engineTimeout is how long the engine may take to answer all that is asked of it.
-const engineTimeout = 3 * time.Second
+// Deadlines of the engine: to say that it is there, and to answer all that is asked of it then.
+const (
+	pingTimeout   = 3 * time.Second
+	engineTimeout = 15 * time.Second
+)
 
 // diagnose looks whether the engine has what the records say, and nothing else of ours.
 func diagnose(ctx context.Context, c *plug.C, d *plug.Diagnosis) {
@@ -35,11 +38,17 @@ func diagnose(ctx context.Context, c *plug.C, d *plug.Diagnosis) {
 		return
 	}
 	defer engine.Close()
+	pinging, stop := context.WithTimeout(ctx, pingTimeout)
+	defer stop()
+	if err := engine.Ping(pinging); err != nil {
+		if pinging.Err() != nil {
+			err = fmt.Errorf("the docker engine does not answer within %s", pingTimeout)
+		}
+		d.Violation("engine", "", start, "%v", err)
+		return
+	}
 	dataRoot, err := engine.DataRoot(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("the docker engine does not answer within %s", engineTimeout)
-		}
 		d.Violation("engine", "", start, "%v", err)
 		return
 	}
