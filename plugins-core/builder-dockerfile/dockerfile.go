@@ -81,9 +81,14 @@ func buildImage(ctx context.Context, c *plug.C, a app.App, dir string) error {
 	if err != nil {
 		return err
 	}
+	labels, err := deploy.SourceLabels(dir)
+	if err != nil {
+		return err
+	}
+	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage] = builder, "build"
 	return engine.BuildDockerfile(ctx, dockerapi.BuildSpec{
 		App: a.Name, Dir: dir, Dockerfile: "Dockerfile", Tag: a.Image(deploy.BuildTag), Options: options, Env: c.Env,
-		Labels: map[string]string{dockerapi.LabelBuilder: builder, dockerapi.LabelStage: "build"},
+		Labels: labels,
 	}, c.Stdout)
 }
 

@@ -146,6 +146,11 @@ func (b *run) pack() (*dockerapi.Source, error) { return dockerapi.Pack(b.dir, n
 
 // inContainer runs a script in a new container of the build's image and commits that to the build's tag.
 func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (*dockerapi.Source, error), what string) (err error) {
+	labels, err := deploy.SourceLabels(b.dir)
+	if err != nil {
+		return err
+	}
+	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage] = builder, "build"
 	spec := dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.image, User: "0",
 		Entrypoint: []string{}, Cmd: []string{"/bin/bash", "-c", script}, Binds: binds, OpenStdin: stdin != nil}
 	options, err := deploy.BuildOptions(ctx, b.c, b.app, builder)
@@ -188,8 +193,7 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 		return fmt.Errorf("cannot %s: the build ended with status %d", what, status)
 	}
 	_, err = b.engine.Commit(ctx, id, b.app.Image(deploy.BuildTag), []string{"/start", "web"},
-		[]string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)},
-		map[string]string{dockerapi.LabelBuilder: builder, dockerapi.LabelStage: "build"})
+		[]string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)}, labels)
 	return err
 }
 

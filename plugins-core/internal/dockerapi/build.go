@@ -53,6 +53,7 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 		}
 		return buildWithOptions(ctx, s, labels, out)
 	}
+	long := longLabels(labels)
 	excludes, err := prepareContext(root, string(text), labels)
 	if err != nil {
 		return fmt.Errorf("cannot prepare the source for the build: %w", err)
@@ -63,13 +64,30 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 	}
 	defer tree.Close()
 	resp, err := e.cli.ImageBuild(ctx, tree, build.ImageBuildOptions{
-		Tags: []string{s.Tag}, Dockerfile: ourDockerfile, Remove: true, ForceRemove: true,
+		Tags: []string{s.Tag}, Dockerfile: ourDockerfile, Remove: true, ForceRemove: true, Labels: long,
 	})
 	if err != nil {
 		return explain("build the image", err)
 	}
 	defer resp.Body.Close()
 	return errors.Join(copyMessages(ctx, resp.Body, out), tree.Err())
+}
+
+// maxInstruction is less than the longest line that the engine reads in a Dockerfile.
+const maxInstruction = 48 << 10
+
+// longLabels takes labels out that would not fit in a line together with the others.
+func longLabels(labels map[string]string) map[string]string {
+	long, size := map[string]string{}, 0
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		size += len(key) + 2*len(labels[key])
+		if size > maxInstruction {
+			long[key] = labels[key]
+			size -= len(key) + 2*len(labels[key])
+			delete(labels, key)
+		}
+	}
+	return long
 }
 
 // ourDockerfile is the copy of the Dockerfile that has our labels.
@@ -201,13 +219,22 @@ func copyMessages(ctx context.Context, r io.Reader, out io.Writer) error {
 		case m.Error != nil:
 			return errors.New("cannot build the image: " + strings.TrimSpace(m.Error.Message))
 		case m.Stream != "":
-			if _, err := io.WriteString(out, m.Stream); err != nil {
+			if _, err := io.WriteString(out, withoutLabels(m.Stream)); err != nil {
 				return err
 			}
 		case m.Status != "" && m.Progress == nil:
 			fmt.Fprintln(out, strings.TrimSpace(m.ID+" "+m.Status))
 		}
 	}
+}
+
+// withoutLabels is a line of a build's output without the values of our labels, which say nothing to a reader.
+func withoutLabels(line string) string {
+	step, _, ok := strings.Cut(line, " : LABEL com.dokku.")
+	if !ok || !strings.HasPrefix(step, "Step ") {
+		return line
+	}
+	return step + " : LABEL of dokku\n"
 }
 
 // Import makes image ref of the tar of a root file system; changes are Dockerfile instructions.

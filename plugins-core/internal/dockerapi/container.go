@@ -245,11 +245,8 @@ func (e *Engine) Logs(ctx context.Context, id string, lines int, follow bool, st
 
 // Commit makes an image of a container.
 func (e *Engine) Commit(ctx context.Context, id, ref string, cmd []string, changes []string, labels map[string]string) (string, error) {
-	for k, v := range labels {
-		changes = append(changes, fmt.Sprintf("LABEL %s=%s", k, strconv.Quote(v)))
-	}
 	made, err := e.cli.ContainerCommit(ctx, id, container.CommitOptions{
-		Reference: ref, Changes: changes, Config: &container.Config{Cmd: cmd}})
+		Reference: ref, Changes: changes, Config: &container.Config{Cmd: cmd, Labels: labels}})
 	if err != nil {
 		return "", explain("make an image of the build", err)
 	}

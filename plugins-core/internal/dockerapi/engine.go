@@ -34,6 +34,8 @@ const (
 	LabelBuilder  = "com.dokku.builder-type"    // dockerfile or herokuish
 	LabelInstance = "com.dokku.instance"        // DOKKU_ROOT: two instances on one engine keep apart
 	LabelSourceID = "com.dokku.source-revision" // the git revision an image was built from
+	LabelChecks   = "com.dokku.checks"          // CHECKS of the tree that an image was built from, in base64
+	LabelAppJSON  = "com.dokku.app-json"        // its app.json, the same
 )
 
 // Engine is a connection to the engine that DOCKER_HOST names.
@@ -105,6 +107,7 @@ type Image struct {
 	Labels  map[string]string
 	Cmd     []string
 	Builder string // LabelBuilder
+	WorkDir string // of its processes
 }
 
 // Image inspects the image ref.
@@ -115,7 +118,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 	}
 	img := &Image{ID: got.ID}
 	if c := got.Config; c != nil {
-		img.Labels, img.Cmd, img.Builder = c.Labels, c.Cmd, c.Labels[LabelBuilder]
+		img.Labels, img.Cmd, img.Builder, img.WorkDir = c.Labels, c.Cmd, c.Labels[LabelBuilder], c.WorkingDir
 		for spec := range c.ExposedPorts {
 			if port, proto, _ := strings.Cut(string(spec), "/"); proto == "tcp" || proto == "" {
 				if n, err := strconv.Atoi(port); err == nil {
