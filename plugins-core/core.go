@@ -13,6 +13,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/apps"
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
+	"github.com/dokku-go/dokku/plugins-core/checks"
 	"github.com/dokku-go/dokku/plugins-core/config"
 	"github.com/dokku-go/dokku/plugins-core/doctor"
 	"github.com/dokku-go/dokku/plugins-core/git"
@@ -35,6 +36,7 @@ func All() []*plug.Plugin {
 		apps.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
+		checks.Plugin(),
 		config.Plugin(),
 		doctor.Plugin(),
 		git.Plugin(),

@@ -14,7 +14,7 @@ import (
 )
 
 // platformScripts are the areas whose scripts run against a whole platform: real sshd, git, docker and nginx.
-var platformScripts = []string{"dokku_*.txtar", "git_*.txtar", "deploy_*.txtar", "release_*.txtar"}
+var platformScripts = []string{"checks_*.txtar", "dokku_*.txtar", "git_*.txtar", "deploy_*.txtar", "release_*.txtar"}
 
 // nginxScripts break nginx' configuration on purpose, so each has a platform to itself.
 const nginxScripts = "nginx_*.txtar"

@@ -29,7 +29,6 @@ func Plugin() *plug.Plugin {
 		Name:        pluginName,
 		Description: "runs apps as containers of this host's engine",
 		Hooks: map[string]plug.Hook{
-			"check-deploy":                 checkDeploy,
 			"scheduler-deploy":             ours(deployApp),
 			"scheduler-stop":               ours(stopApp),
 			"scheduler-run":                ours(runCommand),

@@ -1,0 +1,171 @@
+// Package checks is the plugin that decides whether a new container may take over: by the requests that a CHECKS file
+// lists, by the healthchecks of app.json, or, when there are neither, by whether it listens or stays up.
+//
+// CHECKS is a file of 2014 (toolchain-2014, section 11), app.json one of today. Both are kept in labels of the image
+// that is built from their tree, so each release is checked by its own.
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+const pluginName = "checks"
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        pluginName,
+		Description: "checks new containers before they take over",
+		Hooks: map[string]plug.Hook{
+			"check-deploy": checkDeploy,
+			"post-delete": func(_ context.Context, c *plug.C) error {
+				return property.Destroy(c.Settings(), pluginName, c.Arg(0))
+			},
+		},
+		Commands: []plug.Command{
+			{Name: "checks:report", Args: "[APP] [--format json]", Help: "Show how applications are checked", Run: report, Aliases: []string{"checks"}},
+			{Name: "checks:run", Args: "APP [TYPE|TYPE.N]", Help: "Check the containers that serve now", Run: runNow},
+			{Name: "checks:enable", Args: "APP [TYPE,...]", Help: "Check new containers again", Run: change("")},
+			{Name: "checks:disable", Args: "APP [TYPE,...]", Help: "Have new containers take over unchecked", Run: change(disabled)},
+			{Name: "checks:skip", Args: "APP [TYPE,...]", Help: "Skip the checks of new containers", Run: change(skipped)},
+		},
+	}
+}
+
+// serverFile is the text of DOKKU_ROOT/APP/CHECKS, which an admin may have put there; "" when there is none.
+func serverFile(a app.App) (string, error) {
+	file := a.Path("CHECKS")
+	st, err := os.Stat(file) // an admin may link to a file of many apps
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("cannot read the checks of %q: %w", a.Name, err)
+	case !st.Mode().IsRegular() || st.Size() > deploy.MaxSourceFile:
+		return "", fmt.Errorf("cannot use %q: it has to be a regular file of at most %d KiB", file, deploy.MaxSourceFile>>10)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the checks of %q: %w", a.Name, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, deploy.MaxSourceFile))
+	return string(data), err
+}
+
+// runNow checks the containers that serve, by the hook that checks new ones.
+func runNow(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	if len(c.Args) > 2 {
+		return c.Usage("cannot use %q: too many words", c.Args[2])
+	}
+	want := c.Arg(1)
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	current, err := release.Current(a)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	found := false
+	for _, file := range a.StateFiles("CONTAINER.*.*") {
+		dyno := strings.TrimPrefix(file, "CONTAINER.")
+		kind, _, _ := strings.Cut(dyno, ".")
+		if want != "" && want != kind && want != dyno {
+			continue
+		}
+		found = true
+		got, err := engine.Inspect(ctx, a.State(file))
+		if err == nil && !got.Running {
+			err = fmt.Errorf("cannot check %s of %q: its container does not run (%s)", dyno, a.Name, got.Status)
+		}
+		if err == nil {
+			c.Info1("Checking %s of %s ...", dyno, a.Name)
+			err = c.Trigger(ctx, "check-deploy", a.Name, got.ID, kind, strconv.Itoa(portOf(current, kind)), got.IP)
+		}
+		errs = append(errs, err)
+	}
+	if !found && want != "" {
+		return fmt.Errorf("cannot check %q of %q: it has no such process; see dokku ps %s", want, a.Name, a.Name)
+	}
+	if !found {
+		return fmt.Errorf("cannot check %q: it is not deployed", a.Name)
+	}
+	return errors.Join(errs...)
+}
+
+// portOf is the port on which a process of that type listens in its container; 0 when it has none.
+func portOf(current *release.Release, kind string) int {
+	if current != nil && current.Ports[kind] != 0 {
+		return current.Ports[kind]
+	}
+	if kind == "web" { // of a deploy without a record
+		return app.Port
+	}
+	return 0
+}
+
+// change makes the verb that puts process types on the list of that name, and takes them off the other.
+func change(key string) plug.Hook {
+	return func(ctx context.Context, c *plug.C) error {
+		a, err := c.App(0)
+		if err != nil {
+			return err
+		}
+		var words []string
+		for _, word := range c.Args[1:] {
+			words = append(words, strings.FieldsFunc(word, func(r rune) bool { return r == ',' })...)
+		}
+		given, err := newTypes(words)
+		if err != nil {
+			return c.Usage("%v", err)
+		}
+		known, err := knownTypes(a)
+		if err != nil {
+			return err
+		}
+		unlock, err := app.LockPath(ctx, a.Path(".env.lock")) // two who change settings at the same time
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		for _, list := range []string{disabled, skipped} {
+			now := readTypes(c.Settings(), a, list)
+			if list == key {
+				now = now.with(given)
+			} else {
+				now = now.without(given, known)
+			}
+			if err := property.Set(c.Settings(), pluginName, a.Name, list, now.String()); err != nil {
+				return fmt.Errorf("cannot set the checks of %q: %w", a.Name, err)
+			}
+		}
+		what := map[string]string{"": "enabled", disabled: "disabled", skipped: "skipped"}[key]
+		on := "all processes"
+		if !given.all {
+			on = strings.Join(given.names, ", ")
+		}
+		c.Info1("The checks of %s of %s are %s", on, a.Name, what)
+		return nil
+	}
+}
