@@ -100,6 +100,12 @@ func (p *probe) watched(ctx context.Context) error {
 		stop(err)
 	}()
 	err := p.run(running)
+	if err != nil && ctx.Err() == nil {
+		// What went wrong may be that there is no process to ask any more, which is then the better reason.
+		if got, inspectErr := p.engine.Inspect(ctx, p.id); inspectErr == nil && !got.Running {
+			<-ended
+		}
+	}
 	if cause := context.Cause(running); cause != nil {
 		err = cause
 	}
