@@ -3,7 +3,6 @@ package record
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -38,7 +37,7 @@ func temporaries(dirs []string) map[string]time.Time {
 			continue // others say what is wrong with it
 		}
 		for _, e := range entries {
-			if !e.Type().IsRegular() || !temporary(e.Name()) {
+			if !e.Type().IsRegular() || !isTemporary(e.Name()) {
 				continue
 			}
 			if info, err := e.Info(); err == nil {
@@ -47,10 +46,4 @@ func temporaries(dirs []string) map[string]time.Time {
 		}
 	}
 	return out
-}
-
-// temporary tells whether a write may have made a file of that name: a dot, the record's name, a random number.
-func temporary(name string) bool {
-	stem := strings.TrimRight(name, "0123456789")
-	return len(stem) > 1 && stem[0] == '.' && len(name)-len(stem) >= 5
 }
