@@ -212,10 +212,6 @@ http {
   fastcgi_temp_path $DEMO/nginx/fastcgi;
   uwsgi_temp_path $DEMO/nginx/uwsgi;
   scgi_temp_path $DEMO/nginx/scgi;
-  server {
-    listen 127.0.0.1:$http_port default_server;
-    return 404 "There is no app of this name.\n";
-  }
 $(cat "$WORK/http-config")
 }
 EOF

@@ -27,7 +27,7 @@ install_host() {
   step "core plugins in $INSTALL_LIB" "state_of $INSTALL_LIB/core-plugins $INSTALL_LIB/plugins" "$INSTALL_BIN/dokku" core-install
   step "settings in $INSTALL_ROOT" "state_of $INSTALL_ROOT/.dokkurc $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_ROOT/VERSION" install_settings
   step "directories" "state_of $INSTALL_LIB/data $INSTALL_LIB/config /var/log/dokku" install_directories
-  step "install hooks of the plugins" "state_of /etc/nginx /etc/sudoers.d $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_LIB/plugins" \
+  step "install hooks of the plugins" "state_of /etc/nginx /etc/sudoers.d /etc/systemd/system $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_LIB/plugins" \
     "$INSTALL_BIN/dokku" plugins-install
   phase stack "Image that apps are built on"
   step "dokku/stack" "docker image inspect --format {{.Id}} dokku/stack:latest" finish_stack latest "$INSTALL_BIN/dokku"

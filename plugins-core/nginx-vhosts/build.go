@@ -1,16 +1,15 @@
 package nginxvhosts
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
@@ -18,193 +17,272 @@ import (
 
 // build has nginx serve what the app's state files name, and goes back to what was when that fails.
 func (s *site) build(ctx context.Context) error {
-	// One at a time on the whole host: nginx tests and loads the files of all apps together. What is to be served is
-	// read under the lock, so that nobody who waited for it brings back what was served before.
+	// Who waits for the host's lock says so, and whoever has it loads the files of all who wait with one reload. When it
+	// is their turn they find nothing left to load.
+	withdraw, err := app.LockPath(ctx, s.waitingFile())
+	if err != nil {
+		return err
+	}
+	defer withdraw()
+	aside, err := s.buildAlone(ctx)
+	s.host().tell(ctx, aside)
+	return err
+}
+
+// buildAlone is build under the host's lock: nginx tests and loads the files of all apps together. What is to be served
+// is read under the lock, so that nobody who waited for it brings back what was served before.
+func (s *site) buildAlone(ctx context.Context) (aside []*quarantine, err error) {
 	unlock, err := s.lock(ctx)
 	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	ch, err := s.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ch == nil {
+		return s.clearLocked(ctx, 0)
+	}
+	for _, warning := range ch.cert.warnings(time.Now()) {
+		s.c.Warn("%s", warning)
+	}
+	if there, missing := s.half(); there != "" {
+		s.c.Warn("%s is there and %s is not: %s is served without this certificate", there, missing, s.app.Name)
+	}
+	if err := checkAccess(masterPID(s.s), s.switchFile()); err != nil {
+		return nil, err
+	}
+	if aside, err = ch.install(ctx); err != nil {
+		return aside, err
+	}
+	return aside, s.flip(ch.toGreen)
+}
+
+// adopt is build for who goes back to a version, or brings one up again. That may not depend on files which somebody
+// has broken meanwhile: where nginx has loaded upstreams with the addresses it is told which to use, and what is wrong
+// is said.
+func (s *site) adopt(ctx context.Context) error {
+	err := s.build(ctx)
+	if err == nil {
+		return nil
+	}
+	unlock, e := s.lock(context.WithoutCancel(ctx))
+	if e != nil {
 		return err
 	}
 	defer unlock()
-	names, err := s.names()
-	if err != nil {
-		return err
-	}
+	g, green, e := s.readGroups()
 	addresses := s.addresses()
-	if len(names) == 0 || len(addresses) == 0 {
-		return s.clearLocked(ctx)
-	}
-	cert, err := s.certificate(names)
-	if err != nil {
+	if e != nil || len(addresses) == 0 || !s.host().served(s.app.Name) || len(workers(masterPID(s.s))) == 0 {
 		return err
 	}
-	if err := s.claim(names); err != nil {
+	same, toGreen := place(g, green, addresses, nil)
+	if !slices.Equal(same.Blue, g.Blue) || !slices.Equal(same.Green, g.Green) {
 		return err
 	}
-	g, green, err := s.readGroups()
-	if err != nil {
-		return err
-	}
-	g, toGreen := place(g, green, addresses)
-	if err := checkAccess(masterPID(s.s), s.switchFile()); err != nil {
-		return err
-	}
-	if err := s.install(ctx, s.text(g, names, cert), cert); err != nil {
-		return err
-	}
-	if err := s.writeGroups(g); err != nil {
-		return err
-	}
+	s.c.Warn("%v", err)
+	s.c.Warn("nginx goes on with the configuration of %s that it has loaded; mend it, then: dokku nginx:build-config %s", s.app.Name, s.app.Name)
+	return s.flip(toGreen)
+}
+
+// flip says which upstream answers.
+func (s *site) flip(toGreen bool) error {
 	if toGreen {
 		return record.WriteLine(s.switchFile(), s.app.Name)
 	}
 	return record.Remove(s.switchFile())
 }
 
-// place puts addresses in one of the groups and tells which is to answer: the one that has them already, else the one
-// that is idle now. An app without groups gets both the same.
-func place(g groups, green bool, addresses []string) (groups, bool) {
-	switch {
-	case len(g.Blue) == 0 || len(g.Green) == 0:
-		return groups{Blue: addresses, Green: addresses}, false
-	case green && slices.Equal(g.Green, addresses):
-		return g, true
-	case slices.Equal(g.Blue, addresses):
-		return g, false
-	case slices.Equal(g.Green, addresses):
-		return g, true
-	case green:
-		g.Blue = addresses
-		return g, false
-	}
-	g.Green = addresses
-	return g, true
-}
-
+// lock takes the lock of the host, and undoes what somebody who died had tried out.
 func (s *site) lock(ctx context.Context) (unlock func(), err error) {
-	for _, dir := range []string{"green", "groups", "loaded"} {
+	for _, dir := range []string{"green", "groups", "loaded", "quarantined", "waiting", "down"} {
 		if err := record.MkdirAll(filepath.Join(s.s.Data(pluginName), dir), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	return app.LockPath(ctx, filepath.Join(s.s.Data(pluginName), ".lock"))
-}
-
-func (s *site) groupsFile() string { return filepath.Join(s.s.Data(pluginName), "groups", s.app.Name) }
-
-// readGroups returns the app's groups and whether green answers.
-func (s *site) readGroups() (g groups, green bool, err error) {
-	data, err := os.ReadFile(s.groupsFile())
-	if err == nil {
-		err = json.Unmarshal(data, &g)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return g, false, fmt.Errorf("cannot read the upstreams of %q: %w", s.app.Name, err)
-	}
-	_, err = os.Stat(s.switchFile())
-	return g, err == nil, nil
-}
-
-func (s *site) writeGroups(g groups) error {
-	data, err := json.Marshal(g)
+	unlock, err = app.LockPath(ctx, filepath.Join(s.s.Data(pluginName), ".lock"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return record.Write(s.groupsFile(), append(data, '\n'), 0o644)
+	if err := s.host().endTrial(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
-// install puts text in place, lets plugins edit it, and has nginx test and load it. When nginx refuses it, or has
-// loaded just this before, nothing is reloaded.
-func (s *site) install(ctx context.Context, text string, cert *pair) error {
-	old, err := os.ReadFile(s.conf())
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+// install puts the change in place, lets plugins edit it, and has nginx test and load it. When nginx refuses it, all
+// is as it was; when nginx has loaded just this before, nothing is reloaded.
+func (ch *change) install(ctx context.Context) (aside []*quarantine, err error) {
+	if err := ch.put(); err != nil {
+		return nil, err
 	}
-	had := err == nil
-	if !had || !bytes.Equal(old, []byte(text)) {
-		if err := record.Write(s.conf(), []byte(text), 0o644); err != nil {
-			return err
-		}
+	edited, err := ch.preReload(ctx)
+	if err == nil && !edited && ch.same() {
+		return nil, ch.writeGroups(ch.groups)
 	}
-	edited, err := s.c.Implemented("nginx-pre-reload")
-	if err == nil && edited {
-		s.c.Info1("Running nginx-pre-reload")
-		err = s.c.Trigger(ctx, "nginx-pre-reload", s.app.Name, s.app.State("PORT"), "127.0.0.1")
-	}
-	print := s.fingerprint(cert)
-	if err == nil && !edited && had && bytes.Equal(old, []byte(text)) && print == s.loaded() {
-		return nil
+	if file := ch.takesDefault(); err == nil && file != "" {
+		err = fmt.Errorf("cannot serve %q: %s has a listen with default_server, and what answers for unknown hosts is no app", ch.app.Name, file)
 	}
 	if err == nil {
 		// From here until the reload is done nobody knows what nginx has loaded.
-		err = record.Remove(s.loadedFile())
+		err = record.Remove(ch.loadedFile())
 	}
 	if err == nil {
-		err = testConfig(ctx, s.c)
-	}
-	if err == nil {
-		err = reload(ctx, s.c)
+		aside, err = ch.load(ctx, edited)
 	}
 	if err != nil {
-		if had {
-			return errors.Join(err, record.Write(s.conf(), old, 0o644))
+		return aside, errors.Join(err, ch.revert())
+	}
+	return aside, nil
+}
+
+// load has nginx test and load the change, and with it those of apps that wait for their turn; when these are refused
+// it goes alone, and they see to themselves.
+func (ch *change) load(ctx context.Context, edited bool) (aside []*quarantine, err error) {
+	all := []*change{ch}
+	if !edited { // hooks are for the one whose turn it is
+		all = append(all, ch.waiting(ctx)...)
+	}
+	refused := &refusal{}
+	err = testConfig(ctx, ch.c)
+	if errors.As(err, &refused) && len(all) > 1 {
+		for _, other := range all[1:] {
+			err = errors.Join(err, other.revert())
 		}
-		return errors.Join(err, record.Remove(s.conf()))
+		all = all[:1]
+		err = testConfig(ctx, ch.c)
 	}
-	return record.WriteLine(s.loadedFile(), print)
+	if errors.As(err, &refused) {
+		aside, err = ch.blame(ctx, refused)
+	}
+	if err == nil {
+		err = reloadAndCount(ctx, ch.c)
+	}
+	for _, change := range all {
+		if err == nil {
+			err = change.settle()
+		} else if change != ch {
+			err = errors.Join(err, change.revert())
+		}
+	}
+	return aside, err
 }
 
-// fingerprint tells apart what nginx would load for this app.
-func (s *site) fingerprint(cert *pair) string {
-	sum := sha256.New()
-	files, _ := filepath.Glob(s.app.Path("nginx.conf.d/*.conf")) // the pattern is good, so there is no error
-	files = append(files, s.conf())
-	if cert != nil {
-		files = append(files, cert.crt, cert.key)
+// waiting puts in place what the apps want that wait for the lock. One that has something wrong with it is passed over.
+func (ch *change) waiting(ctx context.Context) (others []*change) {
+	entries, err := os.ReadDir(filepath.Dir(ch.waitingFile()))
+	if err != nil {
+		return nil
 	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		fmt.Fprintf(sum, "%s %d %v\n", file, len(data), err)
-		sum.Write(data)
+	for _, e := range entries {
+		s := ch.host().site(e.Name())
+		if app.CheckName(e.Name()) != nil || s.app.Name == ch.app.Name || !s.app.Exists() || !waits(s.waitingFile()) {
+			continue
+		}
+		other, err := s.prepare(ctx)
+		if err != nil || other == nil || other.same() || s.takesDefault() != "" {
+			continue
+		}
+		if err := errors.Join(record.Remove(s.loadedFile()), other.put()); err != nil {
+			ch.c.Warn("cannot load the configuration of %s with this one: %v", s.app.Name, errors.Join(err, other.revert()))
+			continue
+		}
+		others = append(others, other)
 	}
-	return hex.EncodeToString(sum.Sum(nil))
+	return others
 }
 
-func (s *site) loadedFile() string { return filepath.Join(s.s.Data(pluginName), "loaded", s.app.Name) }
-
-func (s *site) loaded() string {
-	data, _ := os.ReadFile(s.loadedFile())
-	return string(trimLine(data))
+func (s *site) waitingFile() string {
+	return filepath.Join(s.s.Data(pluginName), "waiting", s.app.Name)
 }
 
-func trimLine(b []byte) []byte {
-	if n := len(b); n > 0 && b[n-1] == '\n' {
-		return b[:n-1]
+// waits tells whether somebody holds the lock of that file. It is left by those who have ended.
+func waits(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
 	}
-	return b
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// blame finds out whose fault it is that nginx does not want its configuration. It is the change's if nginx takes what
+// was there before. Others are set aside, and the change is tried again.
+func (ch *change) blame(ctx context.Context, first *refusal) (aside []*quarantine, err error) {
+	h := ch.host()
+	if names := h.suspects(first.message); len(names) == 1 && names[0] == ch.app.Name {
+		return nil, first
+	}
+	if err := ch.revert(); err != nil {
+		return nil, err
+	}
+	aside, err = h.isolate(ctx, "")
+	if err != nil {
+		return aside, err
+	}
+	if len(aside) == 0 {
+		return nil, first
+	}
+	if err := record.Write(ch.conf(), ch.text, 0o644); err != nil {
+		return aside, err
+	}
+	if err := testConfig(ctx, ch.c); err != nil {
+		return aside, err
+	}
+	// With what is in place now it is served, whatever was wrong with what it had.
+	others := aside[:0]
+	for _, q := range aside {
+		if q.App != ch.app.Name {
+			others = append(others, q)
+		}
+	}
+	return others, nil
 }
 
 // clear takes the app out of nginx. Without a configuration there is nothing to do.
 func (s *site) clear(ctx context.Context) error {
+	// The file goes before it is our turn: when two more reloads have been done by then, the second began without it.
+	before := reloads(s.s)
+	var err error
+	if _, e := os.Stat(s.loadedFile()); e == nil {
+		err = record.Remove(s.conf())
+	}
+	if err != nil {
+		return err
+	}
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	return s.clearLocked(ctx)
+	aside, err := s.clearLocked(ctx, before+2)
+	unlock()
+	s.host().tell(ctx, aside)
+	return err
 }
 
 // clearLocked reloads before it forgets anything else: until then nginx goes by the switch file, and a second call
-// finds what is left to do.
-func (s *site) clearLocked(ctx context.Context) error {
-	_, noConf := os.Stat(s.conf())
+// finds what is left to do. It does not reload when nginx has done so as often as enough says, unless that is 0.
+func (s *site) clearLocked(ctx context.Context, enough int) (aside []*quarantine, err error) {
+	_, noConf := os.Lstat(s.conf())
 	_, notLoaded := os.Stat(s.loadedFile())
 	if err := record.Remove(s.conf()); err != nil {
-		return err
+		return nil, err
 	}
-	if noConf == nil || notLoaded == nil {
-		if err := reload(ctx, s.c); err != nil {
-			return err
+	done := noConf != nil && enough > 0 && reloads(s.s) >= enough
+	if !done && (noConf == nil || notLoaded == nil) {
+		err := reloadAndCount(ctx, s.c)
+		var refused *refusal
+		if errors.As(err, &refused) {
+			if aside, err = s.host().isolate(ctx, ""); err == nil {
+				err = reloadAndCount(ctx, s.c)
+			}
+		}
+		if err != nil {
+			return aside, err
 		}
 	}
-	return errors.Join(record.Remove(s.switchFile()), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()))
+	return aside, errors.Join(record.Remove(s.switchFile()), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()),
+		record.Remove(s.downFile()), record.Remove(s.waitingFile()), s.forgive())
 }

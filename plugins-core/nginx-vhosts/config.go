@@ -2,10 +2,8 @@ package nginxvhosts
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -79,12 +77,24 @@ func (s *site) text(g groups, names []string, cert *pair) string {
 	p("    proxy_set_header X-Request-Start $msec;")
 	p("  }")
 	p("  include %s/*.conf;", s.app.Path("nginx.conf.d"))
+	p("")
+	p("  # What nginx says itself while the app does not answer; answers of the app are passed on as they are.")
+	p("  error_page 502 503 504 /.dokku-down;")
+	p("  location = /.dokku-down {")
+	p("    internal;")
+	p("    default_type text/html;")
+	p("    add_header Retry-After 5 always;")
+	p("    add_header Cache-Control no-store always;")
+	p("    alias %s;", s.downFile())
+	p("  }")
 	p("}")
 	return b.String()
 }
 
-func (s *site) listen(p func(string, ...any), port, options string) {
-	if address := s.s.Get(settings.NginxAddress, ""); address != "" {
+func (s *site) listen(p func(string, ...any), port, options string) { listen(s.s, p, port, options) }
+
+func listen(s settings.Settings, p func(string, ...any), port, options string) {
+	if address := s.Get(settings.NginxAddress, ""); address != "" {
 		p("  listen %s:%s%s;", address, port, options)
 		return
 	}
@@ -110,33 +120,4 @@ func portSuffix(port, usual string) string {
 // switchFile lies where nginx' workers, who are another user, may look.
 func (s *site) switchFile() string {
 	return filepath.Join(s.s.Data(pluginName), "green", s.app.Name)
-}
-
-// addresses lists where the app's web processes listen, from its state files.
-func (s *site) addresses() []string {
-	var out []string
-	for _, file := range s.app.StateFiles("PORT.web.*") {
-		if port := s.app.State(file); port != "" {
-			out = append(out, net.JoinHostPort("127.0.0.1", port))
-		}
-	}
-	slices.Sort(out) // which process got which port makes no difference to nginx
-	return out
-}
-
-// httpConfig is the part that all apps share, inside nginx' http block.
-func httpConfig(s settings.Settings) string {
-	return fmt.Sprintf(`include %s/*/nginx.conf;
-
-map $http_upgrade $dokku_connection {
-  default upgrade;
-  ''      close;
-}
-
-server_names_hash_bucket_size 512;
-server_names_hash_max_size 8192;
-
-ssl_session_cache shared:dokku:10m;
-ssl_session_timeout 10m;
-`, s.Root())
 }

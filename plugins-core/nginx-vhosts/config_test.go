@@ -86,7 +86,11 @@ func TestPlace(t *testing.T) {
 				addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", 30000+r.IntN(3)*10+port))
 			}
 			history = append(history, fmt.Sprint(addresses))
-			next, toGreen := place(g, green, addresses)
+			var reserved []string
+			for port := range r.IntN(3) {
+				reserved = append(reserved, fmt.Sprintf("127.0.0.1:%d", 31000+port))
+			}
+			next, toGreen := place(g, green, addresses, reserved)
 			if got := active(next, toGreen); !slices.Equal(got, addresses) {
 				t.Fatalf("after %v: got %v in service, want %v", history, got, addresses)
 			}
@@ -113,17 +117,58 @@ func active(g groups, green bool) []string {
 func TestPlaceAlternates(t *testing.T) {
 	t.Parallel()
 	ports := [][]string{{"127.0.0.1:1"}, {"127.0.0.1:2"}}
-	g, green := place(groups{}, false, ports[0])
-	g, green = place(g, green, ports[1])
+	g, green := place(groups{}, false, ports[0], nil)
+	g, green = place(g, green, ports[1], nil)
 	for i := range 10 {
-		next, toGreen := place(g, green, ports[i%2])
+		next, toGreen := place(g, green, ports[i%2], nil)
 		if fmt.Sprint(next) != fmt.Sprint(g) || toGreen == green {
 			t.Errorf("deploy %d: got %v, green %v after %v, green %v: want only the switch to change", i, next, toGreen, g, green)
 		}
 		green = toGreen
 	}
-	if next, same := place(g, green, active(g, green)); same != green || fmt.Sprint(next) != fmt.Sprint(g) {
+	if next, same := place(g, green, active(g, green), nil); same != green || fmt.Sprint(next) != fmt.Sprint(g) {
 		t.Errorf("the same again: got %v, %v, want no change", next, same)
+	}
+}
+
+// TestPlaceReserved deploys with the addresses that were reserved: nothing but the switch changes from the second deploy
+// on, until the scale does. Then each of the two sides changes once.
+func TestPlaceReserved(t *testing.T) {
+	t.Parallel()
+	for _, green := range []bool{false, true} { // true: a file that was left behind
+		one, two := []string{"127.0.0.1:1"}, []string{"127.0.0.1:2"}
+		wide, wider := []string{"127.0.0.1:1", "127.0.0.1:3"}, []string{"127.0.0.1:2", "127.0.0.1:4"}
+		g, on := place(groups{}, green, one, two)
+		if got := active(g, green); !slices.Equal(got, one) {
+			t.Errorf("green %v: got %v in service before the first switch, want %v", green, got, one)
+		}
+		changes := 0
+		for i, addresses := range [][]string{two, one, two, wide, wider, wide, wider} {
+			next, toGreen := place(g, on, addresses, []string{"127.0.0.1:9"})
+			if toGreen == on || !slices.Equal(active(next, toGreen), addresses) {
+				t.Errorf("deploy %d: got %v, green %v after green %v, want a switch to %v", i, next, toGreen, on, addresses)
+			}
+			if fmt.Sprint(next) != fmt.Sprint(g) {
+				changes++
+				if i < 3 {
+					t.Errorf("deploy %d: got %v after %v, want the same text", i, next, g)
+				}
+			}
+			g, on = next, toGreen
+		}
+		if changes != 2 {
+			t.Errorf("green %v: got %d changes of the text, want 2 by the change of scale", green, changes)
+		}
+	}
+}
+
+func TestValidAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:65535": true, "": false, "127.0.0.1": false, "127.0.0.1:0": false,
+		"127.0.0.1:65536": false, "127.0.0.1:+1": false, "127.0.0.1:01": false, "host:1": false, "127.0.0.1:1;": false, "127.0.0.1:1 x": false, "unix:/x": false} {
+		if got := validAddress(address); got != want {
+			t.Errorf("%q: got %v, want %v", address, got, want)
+		}
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
+// httpFile is included by Debian's nginx.conf, inside its http block.
+const httpFile = "/etc/nginx/conf.d/dokku.conf"
+
 // install wires a real host, as root and as often as one likes (section 4.7): nginx includes the files of the apps, the
 // system user may test and reload it, and the host knows its name. A private instance has an nginx of its own, named by
 // the reload command, and nothing is done to the host's.
@@ -26,23 +29,36 @@ func install(ctx context.Context, c *plug.C) error {
 	if err := writeNames(ctx, c); err != nil {
 		return err
 	}
-	changed, err := writeOnce("/etc/nginx/conf.d/dokku.conf", httpConfig(s))
+	var made []string // new files of nginx', which go again if it does not want them
+	changed, err := writeOnce(httpFile, httpConfig(s))
 	if err != nil {
 		return err
+	}
+	if changed {
+		made = append(made, httpFile)
+	}
+	timeout, err := writeShutdownTimeout("/etc/nginx")
+	if err != nil {
+		return err
+	}
+	if timeout != "" {
+		made = append(made, timeout)
 	}
 	if err := writeSudoers(c); err != nil {
 		return err
 	}
 	if err := testConfig(ctx, c); err != nil {
-		if changed {
-			err = errors.Join(err, record.Remove("/etc/nginx/conf.d/dokku.conf"))
+		for _, file := range made {
+			err = errors.Join(err, record.Remove(file))
 		}
 		return err
 	}
-	if changed && len(workers(masterPID(s))) > 0 {
-		return reload(ctx, c)
+	if len(made) > 0 && len(workers(masterPID(s))) > 0 {
+		if err := reload(ctx, c); err != nil {
+			return err
+		}
 	}
-	return nil
+	return writeDropIn(ctx, c, "/etc", "/lib/systemd/system/nginx.service", "/usr/lib/systemd/system/nginx.service", "/etc/systemd/system/nginx.service")
 }
 
 // writeOnce writes a file that admins may edit: one that is there is left as it is.

@@ -133,6 +133,7 @@ func TestNames(t *testing.T) {
 		{what: "own name twice", app: "foo", own: "a.test\nA.Test\n", want: []string{"a.test"}},
 		{what: "off", app: "foo", vhost: "example.com", own: "a.test", env: "export NO_VHOST='1'\n"},
 		{what: "off is off", app: "foo", vhost: "example.com", env: "export NO_VHOST='0'\n", want: []string{"foo.example.com"}},
+		{what: "an address as own name", app: "foo", own: "192.0.2.1", bad: true},
 		{what: "bad own name", app: "foo", own: "a.test;}", bad: true},
 		{what: "bad global name", app: "foo", vhost: "example.com;", bad: true},
 		{what: "a star as global name", app: "foo", vhost: "*.example.com", bad: true},

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
@@ -34,7 +35,7 @@ func Plugin() *plug.Plugin {
 		Description: "has nginx serve apps by host name",
 		Hooks: map[string]plug.Hook{
 			"core-post-deploy":      withSite((*site).build),
-			"proxy-build-config":    withSite((*site).build),
+			"proxy-build-config":    withSite((*site).adopt),
 			"proxy-clear-config":    withSite((*site).clear),
 			"domains-urls":          withSite((*site).printURLs),
 			"domains-list":          withSite((*site).printNames),
@@ -45,6 +46,7 @@ func Plugin() *plug.Plugin {
 		Commands: []plug.Command{
 			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: buildVerb},
 			{Name: "nginx:show-config", Args: "APP", Help: "Show an application's nginx configuration", Run: withSite((*site).show)},
+			{Name: "nginx:validate-config", Args: "[APP] [--clean] [--format json]", Help: "Have nginx test the configuration, and set aside what it refuses", Run: validateVerb, Aliases: []string{"nginx:validate"}},
 			{Name: "nginx:http-config", Run: func(_ context.Context, c *plug.C) error { fmt.Fprint(c.Stdout, httpConfig(c.Settings())); return nil }},
 		},
 	}
@@ -90,7 +92,7 @@ func (s *site) names() ([]string, error) {
 	if own, err := os.ReadFile(s.app.Path("VHOST")); err == nil {
 		var names []string
 		for name := range strings.FieldsSeq(string(own)) {
-			if !validHost(name) {
+			if !validHost(name) || net.ParseIP(name) != nil {
 				return nil, fmt.Errorf("cannot serve %q: %q in its VHOST file is no host name", s.app.Name, name)
 			}
 			if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
@@ -144,7 +146,7 @@ func (s *site) urls() ([]string, error) {
 		return s.portURL()
 	}
 	cert, err := s.certificate(names)
-	if err != nil {
+	if err != nil && cert == nil {
 		return nil, err
 	}
 	scheme, port, usual := "http", s.s.Get(settings.NginxPort, "80"), "80"
@@ -194,6 +196,10 @@ func (s *site) printEnabled(_ context.Context) error {
 
 func (s *site) show(_ context.Context) error {
 	text, err := os.ReadFile(s.conf())
+	if q := s.quarantined(); errors.Is(err, os.ErrNotExist) && q != nil {
+		s.c.Warn("%s is set aside since %s: %s", s.app.Name, q.Since.Format(time.RFC3339), q.Reason)
+		text, err = os.ReadFile(s.conf() + quarantineSuffix)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot show the configuration of %q: nginx does not serve it", s.app.Name)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -21,6 +22,7 @@ const (
 	reloadCommand = "nginx -s reload"
 )
 
+// command runs one of them. An error that nginx has a reason for is a *refusal.
 func command(ctx context.Context, c *plug.C, key, def, what string) error {
 	if os.Geteuid() != 0 {
 		def = "sudo -n " + def
@@ -30,10 +32,14 @@ func command(ctx context.Context, c *plug.C, key, def, what string) error {
 		return err
 	}
 	var out bytes.Buffer
-	if err := proc.Run(ctx, proc.Cmd{Args: args, Env: withSbin(c.Env), Stdout: &out, Stderr: &out, Timeout: time.Minute}); err != nil {
-		return fmt.Errorf("cannot %s: %s: %w", what, strings.TrimSpace(out.String()), err)
+	err = proc.Run(ctx, proc.Cmd{Args: args, Env: withSbin(c.Env), Stdout: &out, Stderr: &out, Timeout: time.Minute})
+	if err == nil {
+		return nil
 	}
-	return nil
+	if message := reason(out.String()); message != "" {
+		return &refusal{what: what, message: message}
+	}
+	return fmt.Errorf("cannot %s: %s: %w", what, strings.TrimSpace(out.String()), err)
 }
 
 // withSbin adds the directory of nginx to PATH, which a user over ssh does not have.
@@ -122,4 +128,22 @@ func workers(master int) map[int]bool {
 		out[pid] = !bytes.Contains(title, []byte("shutting down"))
 	}
 	return out
+}
+
+func reloadsFile(s settings.Settings) string { return filepath.Join(s.Data(pluginName), "reloads") }
+
+// reloads is how often nginx has been reloaded by us.
+func reloads(s settings.Settings) int {
+	data, _ := os.ReadFile(reloadsFile(s)) // none is 0
+	n, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return n
+}
+
+// reloadAndCount is reload for whoever has the host's lock. From the count others tell that a reload of theirs is not
+// needed any more.
+func reloadAndCount(ctx context.Context, c *plug.C) error {
+	if err := reload(ctx, c); err != nil {
+		return err
+	}
+	return record.WriteLine(reloadsFile(c.Settings()), strconv.Itoa(reloads(c.Settings())+1))
 }

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -117,5 +118,40 @@ func TestCertificate(t *testing.T) {
 		if got, err := s.certificate([]string{"foo.a.test"}); err == nil {
 			t.Errorf("certificate %q: got %v, want an error", text, got)
 		}
+	}
+}
+
+// TestCheckPair has pairs that nginx would refuse, or clients.
+func TestCheckPair(t *testing.T) {
+	t.Parallel()
+	crt, key := newCertificate(t, "a.test")
+	_, other := newCertificate(t, "a.test")
+	for _, c := range []struct{ crt, key, want string }{
+		{crt, key, ""},
+		{crt, other, "it is not the key of the certificate"},
+		{crt, "nonsense", "it is no PEM key"},
+		{crt, "-----BEGIN ODD PRIVATE KEY-----\nAAAA\n-----END ODD PRIVATE KEY-----\n", ""}, // for nginx to judge
+		{"nonsense", key, "it is no PEM certificate"},
+	} {
+		dir := t.TempDir()
+		p := &pair{crt: filepath.Join(dir, "server.crt"), key: filepath.Join(dir, "server.key")}
+		write(t, p.crt, c.crt)
+		write(t, p.key, c.key)
+		err := p.check(false)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
+	dir := t.TempDir()
+	p := &pair{crt: filepath.Join(dir, "server.crt"), key: filepath.Join(dir, "server.key")}
+	write(t, p.crt, crt)
+	for after, want := range map[time.Duration]string{0: "", 2 * time.Hour: "expired on", -2 * time.Hour: "is not good before"} {
+		got := strings.Join(p.warnings(time.Now().Add(after)), "\n")
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s from now: got %q, want %q", after, got, want)
+		}
+	}
+	if got := (*pair)(nil).warnings(time.Now()); got != nil {
+		t.Errorf("no certificate: got %q", got)
 	}
 }
