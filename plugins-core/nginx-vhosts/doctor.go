@@ -102,6 +102,9 @@ func (x *siteCheck) run() []string {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		x.d.Violation("sites", x.app.Name, "see that this user may read it", "its nginx.conf cannot be read: %v", err)
 		return names
+	case err != nil && x.quarantined() != nil:
+		x.d.Violation("sites", x.app.Name, "correct what it says, then: "+do, "it is set aside, since nginx refuses its configuration: %s", x.quarantined().Reason)
+		return names
 	case err != nil && len(names) > 0 && len(addresses) > 0:
 		x.d.Violation("sites", x.app.Name, do, "it has web processes and names, and no nginx.conf: nobody reaches it")
 		return names
@@ -167,7 +170,7 @@ func serversOf(text, upstream string) (servers []string, ok bool) {
 // goneSites finds what is kept for apps that are not there. Claims of names are left alone: one of an app that is gone
 // counts for nothing.
 func goneSites(s settings.Settings, d *plug.Diagnosis) {
-	for _, kind := range []string{"green", "groups", "loaded"} {
+	for _, kind := range []string{"green", "groups", "loaded", "quarantined"} {
 		dir := filepath.Join(s.Data(pluginName), kind)
 		entries, err := os.ReadDir(dir)
 		if err != nil {

@@ -21,7 +21,7 @@ func httpConfig(s settings.Settings) string {
 	p("# Whatever host no app has: never an app answers.")
 	p("server {")
 	listen(s, p, s.Get(settings.NginxPort, "80"), "")
-	p("  server_name _;")
+	p("  server_name _dokku;") // no host is called so
 	p("  default_type text/html;")
 	p("  return 404 '%s';", page("Not found", "There is no app of this name."))
 	p("}")
@@ -50,7 +50,7 @@ func tlsDefault(s settings.Settings) string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("server {")
 	listen(s, p, s.Get(settings.NginxTLSPort, "443"), " ssl http2")
-	p("  server_name _;")
+	p("  server_name _dokku;") // no host is called so
 	p("  ssl_reject_handshake on;")
 	p("}")
 	return b.String()

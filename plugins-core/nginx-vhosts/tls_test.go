@@ -121,8 +121,8 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// TestCheckPair has pairs that nginx would refuse, or clients.
-func TestCheckPair(t *testing.T) {
+// TestPairCheck has pairs that nginx would refuse, or clients.
+func TestPairCheck(t *testing.T) {
 	t.Parallel()
 	crt, key := newCertificate(t, "a.test")
 	_, other := newCertificate(t, "a.test")
