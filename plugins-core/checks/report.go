@@ -123,7 +123,12 @@ func reportOf(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 	if err != nil {
 		return nil, err
 	}
-	text, from, err := findChecks(ctx, a, image, func(context.Context, string) ([]byte, error) { return nil, nil })
+	text, from, err := findChecks(ctx, a, image, func(ctx context.Context, path string) ([]byte, error) {
+		if id := a.State("CONTAINER.web.1"); id != "" {
+			return engine.CopyFrom(ctx, id, path, deploy.MaxSourceFile)
+		}
+		return nil, nil
+	})
 	if err != nil {
 		return nil, err
 	}

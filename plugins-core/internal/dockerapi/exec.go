@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -74,6 +76,9 @@ func (t *tail) String() string { return t.buf.String() }
 func (e *Engine) CopyFrom(ctx context.Context, id, path string, limit int64) ([]byte, error) {
 	what := fmt.Sprintf("read %s of container %s", path, short(id))
 	r, stat, err := e.cli.CopyFromContainer(ctx, id, path)
+	if err != nil && strings.HasSuffix(err.Error(), "not a directory") {
+		return nil, explain(what, errdefs.ErrNotFound) // a program may have the name of the directory, and the engine fails
+	}
 	if err != nil {
 		return nil, explain(what, err)
 	}
