@@ -234,7 +234,7 @@ func withoutLabels(line string) string {
 	if !ok || !strings.HasPrefix(step, "Step ") {
 		return line
 	}
-	return step + " : LABEL of dokku\n"
+	return step + " : LABEL of dokku" + line[len(strings.TrimRight(line, "\n")):]
 }
 
 // Import makes image ref of the tar of a root file system; changes are Dockerfile instructions.
