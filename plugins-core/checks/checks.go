@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ func Plugin() *plug.Plugin {
 		},
 		Commands: []plug.Command{
 			{Name: "checks:report", Args: "[APP] [--format json]", Help: "Show how applications are checked", Run: report, Aliases: []string{"checks"}},
-			{Name: "checks:run", Args: "APP [TYPE|TYPE.N]", Help: "Check the containers that serve now", Run: runNow},
+			{Name: "checks:run", Args: "APP [TYPE|TYPE.N,...]", Help: "Check the containers that serve now", Run: runNow},
 			{Name: "checks:enable", Args: "APP [TYPE,...]", Help: "Check new containers again", Run: change("")},
 			{Name: "checks:disable", Args: "APP [TYPE,...]", Help: "Have new containers take over unchecked", Run: change(disabled)},
 			{Name: "checks:skip", Args: "APP [TYPE,...]", Help: "Skip the checks of new containers", Run: change(skipped)},
@@ -73,10 +74,7 @@ func runNow(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Args) > 2 {
-		return c.Usage("cannot use %q: too many words", c.Args[2])
-	}
-	want := c.Arg(1)
+	want := split(c.Args[1:])
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
 		return err
@@ -87,14 +85,14 @@ func runNow(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	var errs []error
-	found := false
+	found := map[string]bool{}
 	for _, file := range a.StateFiles("CONTAINER.*.*") {
 		dyno := strings.TrimPrefix(file, "CONTAINER.")
 		kind, _, _ := strings.Cut(dyno, ".")
-		if want != "" && want != kind && want != dyno {
+		if len(want) > 0 && !slices.Contains(want, kind) && !slices.Contains(want, dyno) {
 			continue
 		}
-		found = true
+		found[kind], found[dyno] = true, true
 		got, err := engine.Inspect(ctx, a.State(file))
 		if err == nil && !got.Running {
 			err = fmt.Errorf("cannot check %s of %q: its container does not run (%s)", dyno, a.Name, got.Status)
@@ -105,13 +103,23 @@ func runNow(ctx context.Context, c *plug.C) error {
 		}
 		errs = append(errs, err)
 	}
-	if !found && want != "" {
-		return fmt.Errorf("cannot check %q of %q: it has no such process; see dokku ps %s", want, a.Name, a.Name)
+	for _, word := range want {
+		if !found[word] {
+			errs = append(errs, fmt.Errorf("cannot check %q of %q: it has no such process; see dokku ps %s", word, a.Name, a.Name))
+		}
 	}
-	if !found {
+	if len(found) == 0 && len(want) == 0 {
 		return fmt.Errorf("cannot check %q: it is not deployed", a.Name)
 	}
 	return errors.Join(errs...)
+}
+
+// split takes words apart at their commas.
+func split(words []string) (out []string) {
+	for _, word := range words {
+		out = append(out, strings.FieldsFunc(word, func(r rune) bool { return r == ',' })...)
+	}
+	return out
 }
 
 // portOf is the port on which a process of that type listens in its container; 0 when it has none.
@@ -132,11 +140,7 @@ func change(key string) plug.Hook {
 		if err != nil {
 			return err
 		}
-		var words []string
-		for _, word := range c.Args[1:] {
-			words = append(words, strings.FieldsFunc(word, func(r rune) bool { return r == ',' })...)
-		}
-		given, err := newTypes(words)
+		given, err := newTypes(split(c.Args[1:]))
 		if err != nil {
 			return c.Usage("%v", err)
 		}
