@@ -233,23 +233,27 @@ func labelText(image *dockerapi.Image, label string) (string, error) {
 // pause waits before an attempt: as long as it is told, but where the port has not accepted connections yet only until
 // it does.
 func (p *probe) pause(ctx context.Context, wait time.Duration) error {
-	wait = max(0, wait)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	var listening <-chan struct{}
-	if !p.open {
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		listening = p.listening(ctx, p.port)
+	if p.open {
+		return p.sleep(ctx, wait)
 	}
+	var err error
+	p.open, err = p.await(ctx, p.port, wait)
+	return err
+}
+
+// await waits until the port accepts connections, but not longer than it is told, and tells whether it does.
+func (p *probe) await(ctx context.Context, port int, limit time.Duration) (open bool, err error) {
+	polling, stop := context.WithCancel(ctx)
+	defer stop()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
-	case <-listening:
-		p.open = true
-		return nil
+	case <-p.listening(polling, port):
+		return true, nil
 	case <-timer.C:
-		return nil
+		return false, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -115,6 +116,11 @@ func (p *probe) runHealth(ctx context.Context, list []health) error {
 			return err
 		}
 		var err error
+		if h.path != "" || h.listening { // a process that is about to listen is not to lose an attempt
+			if _, err = p.await(ctx, h.portOf(p.port), seconds(max(h.wait, h.timeout))); err != nil {
+				return err
+			}
+		}
 		for i := 1; i <= h.attempts; i++ {
 			p.c.Info1("Attempt %d/%d of %s of %s: %s", i, h.attempts, printable(h.name), p.kind, printable(h.what()))
 			if err = p.one(ctx, h); err == nil {
@@ -150,6 +156,9 @@ func (p *probe) one(ctx context.Context, h health) error {
 	case h.path != "":
 		address := net.JoinHostPort(p.ip, strconv.Itoa(port))
 		r := request{address: address, scheme: h.scheme, path: h.path, timeout: seconds(h.timeout), headers: h.headers}
+		if p.hasTLS() && !slices.ContainsFunc(h.headers, func(f header) bool { return strings.EqualFold(f.Name, "X-Forwarded-Proto") }) {
+			r.headers = append(slices.Clone(h.headers), header{"X-Forwarded-Proto", "https"})
+		}
 		return r.expect(ctx, func(body string) bool { return strings.Contains(body, h.content) }, h.content)
 	case h.listening:
 		if err := p.accepts(ctx, port, seconds(h.timeout)); err != nil {
@@ -240,15 +249,16 @@ func (r *request) expect(ctx context.Context, good func(body string) bool, expec
 		return nil
 	}
 	where := ""
-	if to := resp.Header.Get("Location"); resp.StatusCode >= 300 && to != "" {
-		where = fmt.Sprintf(" (it redirects to %q, which is not the container)", to)
+	if asked := resp.Request.URL.RequestURI(); asked != req.URL.RequestURI() || resp.Request.Host != req.Host {
+		where = fmt.Sprintf(" (after a redirect to %s)", printable(resp.Request.Host+asked))
 	}
 	return fmt.Errorf("expected to but did not find: \"%s\"%s", printable(expected), where)
 }
 
-// client goes to the address only: no proxy, and no redirect that leads elsewhere.
+// client goes to the address only, through no proxy. Where it is redirected to another host, it asks the same address
+// for that host: whatever the app is called elsewhere, it is the new container that is checked.
 func (r *request) client() *http.Client {
-	dialer := &net.Dialer{}
+	dialer, secure := &net.Dialer{}, false
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -259,13 +269,23 @@ func (r *request) client() *http.Client {
 			DisableKeepAlives: true,
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			first := via[0]
-			if len(via) >= 10 {
-				return errors.New("more than 10 redirects")
+			if len(via) > 10 {
+				return fmt.Errorf("more than 10 redirects, the last to %s", printable(req.URL.String()))
 			}
-			if req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host && req.URL.Host != first.Host {
+			if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
 				return http.ErrUseLastResponse
 			}
+			for key, values := range via[0].Header { // some would not be sent to what seems to be another host
+				req.Header[key] = values
+			}
+			secure = secure || req.URL.Scheme == "https" && r.scheme == "http"
+			if secure { // as a proxy in front of the app would say
+				req.Header.Set("X-Forwarded-Proto", "https")
+			}
+			if req.URL.Host != r.address {
+				req.Host = req.URL.Host
+			}
+			req.URL.Scheme, req.URL.Host = r.scheme, r.address
 			return nil
 		},
 	}

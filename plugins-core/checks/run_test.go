@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -17,11 +18,11 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
-// TestExpect makes requests to a server that answers in many ways.
-func TestExpect(t *testing.T) {
-	t.Parallel()
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "elsewhere") }))
-	t.Cleanup(elsewhere.Close)
+// answers starts a server that answers in many ways, and another to which it leads.
+func answers(t *testing.T) (address, elsewhere string) {
+	t.Helper()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "elsewhere") }))
+	t.Cleanup(other.Close)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Host, " ", r.Header.Get("X-Forwarded-Proto"), " ", r.URL.RawQuery)
@@ -34,11 +35,42 @@ func TestExpect(t *testing.T) {
 	mux.Handle("/near", http.RedirectHandler("/echo", http.StatusFound))
 	mux.Handle("/named", http.RedirectHandler("http://host.example/echo", http.StatusFound))
 	mux.Handle("/secure", http.RedirectHandler("https://host.example/echo", http.StatusFound))
-	mux.Handle("/far", http.RedirectHandler(elsewhere.URL, http.StatusFound))
+	mux.Handle("/far", http.RedirectHandler(other.URL+"/echo", http.StatusFound))
+	mux.HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Forwarded-Proto") != "https" {
+			http.Redirect(w, r, "https://host.example/again", http.StatusFound)
+			return
+		}
+		http.Redirect(w, r, "/echo", http.StatusFound)
+	})
+	mux.Handle("/short", http.RedirectHandler("//other.example/echo", http.StatusFound))
+	mux.Handle("/program", http.RedirectHandler("app://open", http.StatusFound))
+	mux.HandleFunc("/zip", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		fmt.Fprint(z, "unpacked")
+		_ = z.Close()
+	})
+	mux.HandleFunc("/auth", func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "host.example" {
+			http.Redirect(w, r, "http://host.example/auth", http.StatusFound)
+			return
+		}
+		fmt.Fprint(w, r.Header.Get("Authorization"))
+	})
 	mux.Handle("/loop", http.RedirectHandler("/loop", http.StatusFound))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	address := strings.TrimPrefix(server.URL, "http://")
+	return strings.TrimPrefix(server.URL, "http://"), strings.TrimPrefix(other.URL, "http://")
+}
+
+// TestExpect makes requests, and looks at the answers.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	address, elsewhere := answers(t)
 	for _, c := range []struct {
 		host, path, expected string
 		headers              []header
@@ -54,11 +86,16 @@ func TestExpect(t *testing.T) {
 		{"", "/near", address, nil, ""},
 		{"host.example", "/near", "host.example ", nil, ""},
 		{"host.example", "/named", "host.example ", nil, ""},
-		{"", "/named", "host.example ", nil, `(it redirects to "http://host.example/echo", which is not the container)`},
-		{"host.example", "/secure", "", nil, ""},
-		{"host.example", "/secure", "host.example ", nil, `(it redirects to "https://host.example/echo", which is not the container)`},
-		{"", "/far", "elsewhere", nil, "which is not the container"},
-		{"", "/loop", "", nil, "more than 10 redirects"},
+		{"", "/named", "host.example ", nil, ""},
+		{"", "/secure", "host.example https ", nil, ""},
+		{"", "/again", "host.example https ", nil, ""},
+		{"host.example", "/short", "other.example ", nil, ""},
+		{"", "/far", elsewhere, nil, ""},
+		{"", "/far", "elsewhere", nil, `expected to but did not find: "elsewhere" (after a redirect to 127.0.0.1:`},
+		{"", "/program", "Found", nil, ""},
+		{"", "/auth", "secret", []header{{"Authorization", "secret"}}, ""},
+		{"", "/zip", "unpacked", nil, ""},
+		{"", "/loop", "", nil, "more than 10 redirects, the last to http://"},
 		{"", "/slow", "", nil, "no answer within 300ms"},
 		{"", "/cut", "", nil, "unexpected EOF"},
 	} {
