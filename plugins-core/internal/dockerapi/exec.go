@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -19,11 +20,14 @@ import (
 func (e *Engine) Exec(ctx context.Context, id string, cmd []string, limit int) (status int, output string, err error) {
 	what := "run a command in container " + short(id)
 	made, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: cmd, AttachStdout: true, AttachStderr: true})
-	if err != nil {
-		return 0, "", explain(what, err)
+	var conn types.HijackedResponse
+	if err == nil {
+		conn, err = e.cli.ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
 	}
-	conn, err := e.cli.ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return 0, "", context.Cause(ctx)
+	case err != nil:
 		return 0, "", explain(what, err)
 	}
 	defer conn.Close()
