@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -214,6 +215,13 @@ func removeDir(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 		return err
 	}
 	failpoint.Hit(failpoint.DestroyRenamed)
+	// The hooks last: they refuse a push that git has begun to receive in here, as long as there is a place to receive it.
+	entries, _ := os.ReadDir(a.Grave()) // what is wrong with it is told below
+	for _, e := range entries {
+		if e.Name() != "hooks" {
+			_ = engine.RemoveTree(ctx, a.Name, filepath.Join(a.Grave(), e.Name()), stack)
+		}
+	}
 	if treeErr := engine.RemoveTree(ctx, a.Name, a.Grave(), stack); treeErr != nil {
 		err = errors.Join(err, fail(treeErr))
 	}

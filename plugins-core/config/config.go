@@ -304,7 +304,13 @@ func (t *target) change(ctx context.Context, c *plug.C, action string, given env
 // edit reads, changes and writes the file under a lock of its own, so that two commands do not undo each other; the
 // app's lock would make them wait for a whole deploy.
 func (t *target) edit(ctx context.Context, edit func(envfile.Vars) bool) (changed bool, err error) {
-	unlock, err := app.LockPath(ctx, filepath.Join(filepath.Dir(t.file), ".env.lock"))
+	lock := t.app.LockFile
+	if t.app.Name == "" {
+		lock = func(ctx context.Context, file string) (func(), error) {
+			return app.LockPath(ctx, filepath.Join(t.app.Root, file))
+		}
+	}
+	unlock, err := lock(ctx, ".env.lock")
 	if err != nil {
 		return false, err
 	}

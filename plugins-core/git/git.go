@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -103,8 +104,12 @@ func postCreate(ctx context.Context, c *plug.C, a app.App) error {
 // initialise makes what is missing of the repository; the directory may be there before (section 6), and a part of the
 // repository too, if somebody was stopped. Not by `git init`, whose files may be empty after a loss of power.
 func initialise(_ context.Context, c *plug.C, a app.App) error {
-	for _, dir := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "hooks"} {
-		if err := record.MkdirAll(a.Path(dir), 0o755); err != nil {
+	// One by one, and nothing above them: the app may be destroyed meanwhile, and half of one must not come back.
+	for _, dir := range []string{"objects", "objects/info", "objects/pack", "refs", "refs/heads", "refs/tags", "hooks"} {
+		if _, err := os.Stat(a.Path(dir)); err == nil {
+			continue
+		}
+		if err := record.Mkdir(a.Path(dir), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ const (
 	ForceDelete      = "DOKKU_APPS_FORCE_DELETE"
 	AppName          = "DOKKU_APP_NAME"
 	NoWait           = "DOKKU_NO_WAIT"
+	BuildSlots       = "DOKKU_BUILD_SLOTS"
 	NginxTest        = "DOKKU_NGINX_TEST_COMMAND"
 	NginxReload      = "DOKKU_NGINX_RELOAD_COMMAND"
 	NginxPIDFile     = "DOKKU_NGINX_PID_FILE"

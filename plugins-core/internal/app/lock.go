@@ -231,6 +231,19 @@ func LockPath(ctx context.Context, path string) (unlock func(), err error) {
 	if err := record.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
+	return lockPath(ctx, path)
+}
+
+// LockFile is LockPath for a file of the app, whose directory it does not make: the app may be destroyed meanwhile.
+func (a App) LockFile(ctx context.Context, file string) (unlock func(), err error) {
+	unlock, err = lockPath(ctx, a.Path(file))
+	if errors.Is(err, os.ErrNotExist) {
+		err = &NotFoundError{Name: a.Name}
+	}
+	return unlock, err
+}
+
+func lockPath(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := record.Open(path)
 	if err == nil {
 		if err = flock(ctx, f); err != nil {

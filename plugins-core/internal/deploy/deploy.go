@@ -100,7 +100,8 @@ func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 		return err
 	}
 	c.Info1("Building %s ...", a.Name)
-	if err := c.Trigger(ctx, "builder-build", builder, a.Name, dir); err != nil {
+	err = inSlot(ctx, c, a, func(c *plug.C) error { return c.Trigger(ctx, "builder-build", builder, a.Name, dir) })
+	if err != nil {
 		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
 	}
 	return nil

@@ -131,7 +131,7 @@ func same(x, y *string) bool { return x == nil && y == nil || x != nil && y != n
 
 // underEnvLock keeps commands that change variables out while all settings change.
 func underEnvLock(ctx context.Context, a app.App, f func() error) error {
-	unlock, err := app.LockPath(ctx, a.Path(".env.lock"))
+	unlock, err := a.LockFile(ctx, ".env.lock")
 	if err != nil {
 		return err
 	}
