@@ -138,21 +138,19 @@ func (ch *change) install(ctx context.Context) (aside []*quarantine, err error) 
 	return aside, nil
 }
 
-// load has nginx test and load the change, and with it those of apps that wait for their turn; when these are refused
-// it goes alone, and they see to themselves.
+// load has nginx test and load the change, and with it those of apps that wait for their turn. Those that are refused
+// are left to see to themselves.
 func (ch *change) load(ctx context.Context, edited bool) (aside []*quarantine, err error) {
 	all := []*change{ch}
 	if !edited { // hooks are for the one whose turn it is
 		all = append(all, ch.waiting(ctx)...)
 	}
-	refused := &refusal{}
+	var refused *refusal
 	err = testConfig(ctx, ch.c)
-	if errors.As(err, &refused) && len(all) > 1 {
-		for _, other := range all[1:] {
-			err = errors.Join(err, other.revert())
+	for errors.As(err, &refused) && len(all) > 1 {
+		if all, err = ch.without(all, refused); err == nil {
+			err = testConfig(ctx, ch.c)
 		}
-		all = all[:1]
-		err = testConfig(ctx, ch.c)
 	}
 	if errors.As(err, &refused) {
 		aside, err = ch.blame(ctx, refused)
@@ -168,6 +166,21 @@ func (ch *change) load(ctx context.Context, edited bool) (aside []*quarantine, e
 		}
 	}
 	return aside, err
+}
+
+// without takes back the changes of others that nginx complains of, or all of them when it complains of none.
+func (ch *change) without(all []*change, refused *refusal) (left []*change, err error) {
+	names := ch.host().suspects(refused.message)
+	isNamed := func(c *change) bool { return c != ch && slices.Contains(names, c.app.Name) }
+	none := !slices.ContainsFunc(all, isNamed)
+	for _, c := range all {
+		if isNamed(c) || none && c != ch {
+			err = errors.Join(err, c.revert())
+		} else {
+			left = append(left, c)
+		}
+	}
+	return left, err
 }
 
 // waiting puts in place what the apps want that wait for the lock. One that has something wrong with it is passed over.

@@ -26,7 +26,7 @@ func (h *host) isolate(ctx context.Context, only string) (aside []*quarantine, e
 	}
 	var last string         // nginx' message before
 	var guess []*quarantine // who was set aside because of it
-	for range len(apps) + 1 {
+	for range 2*len(apps) + 1 { // a wrong guess costs a round
 		err := testConfig(ctx, h.c)
 		var refused *refusal
 		if !errors.As(err, &refused) {

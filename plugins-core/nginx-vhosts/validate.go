@@ -139,6 +139,10 @@ func (h *host) validate(ctx context.Context, v *validation, only string, clean b
 		return nil, err
 	}
 	defer unlock()
+	return h.validateLocked(ctx, v, only, clean)
+}
+
+func (h *host) validateLocked(ctx context.Context, v *validation, only string, clean bool) (aside []*quarantine, err error) {
 	if clean {
 		if aside, err = h.greedy(only); err != nil {
 			return aside, err
