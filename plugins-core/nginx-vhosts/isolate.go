@@ -24,8 +24,8 @@ func (h *host) isolate(ctx context.Context, only string) (aside []*quarantine, e
 	if err != nil {
 		return nil, err
 	}
-	var last string         // nginx' message before
-	var guess []*quarantine // who was set aside because of it
+	var last string             // nginx' message before
+	var guess []*quarantine     // who was set aside because of it
 	for range 2*len(apps) + 1 { // a wrong guess costs a round
 		err := testConfig(ctx, h.c)
 		var refused *refusal
