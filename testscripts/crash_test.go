@@ -193,6 +193,10 @@ func (c *crashes) next(i int, what, point string) {
 		c.t.Errorf("%s killed at %s, then %v: %v", what, point, args, err)
 		return
 	}
+	if found := c.p.world(c.t); len(found) > 0 {
+		c.t.Errorf("%s killed at %s, then %v: %q", what, point, args, found)
+		return
+	}
 	c.survived++
 }
 
@@ -282,6 +286,9 @@ func TestCrashedDestroy(t *testing.T) {
 		if body, err := g.get(client(false)); err == nil {
 			t.Errorf("%s: %q is served", point, body)
 		}
+		if found := p.world(t); len(found) > 0 {
+			t.Errorf("%s: %q", point, found)
+		}
 	}
 	t.Logf("%d destructions killed", tried)
 }
@@ -338,6 +345,9 @@ func TestRandomKills(t *testing.T) {
 		if err := g.agree(versions); err != nil {
 			violations++
 			t.Errorf("kill %d: %v", i, err)
+		} else if found := p.world(t); len(found) > 0 {
+			violations++
+			t.Errorf("kill %d: %q", i, found)
 		}
 	}
 	t.Logf("%d pushes, %d of them killed, %d violations", kills, killed, violations)

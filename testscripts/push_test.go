@@ -128,8 +128,16 @@ func (g *pusher) push() (string, error) {
 }
 
 // get asks nginx for the app.
-func (g *pusher) get(client *http.Client) (string, error) {
-	req, err := http.NewRequest("GET", fmt.Sprintf("http://127.0.0.1:%d/", g.p.httpPort), nil)
+func (g *pusher) get(client *http.Client) (string, error) { return g.ask(client, "GET") }
+
+// ask asks nginx for the app by a method. What is posted is sent once only: a request that was lost is not repeated
+// behind our back.
+func (g *pusher) ask(client *http.Client, method string) (string, error) {
+	var body io.Reader
+	if method == "POST" {
+		body = io.NopCloser(strings.NewReader("posted"))
+	}
+	req, err := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d/", g.p.httpPort), body)
 	if err != nil {
 		return "", err
 	}
@@ -139,11 +147,11 @@ func (g *pusher) get(client *http.Client) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != 200 {
 		err = fmt.Errorf("status %s", resp.Status)
 	}
-	return string(body), err
+	return string(text), err
 }
 
 // client returns an HTTP client with or without kept-alive connections.
@@ -154,13 +162,15 @@ func client(keepAlive bool) *http.Client {
 
 // asker asks for an app at a steady rate and notes every answer.
 type asker struct {
-	answers []string // a change of version each
-	total   int
-	errors  []error
+	method    string
+	keepAlive bool
+	answers   []string // a change of version each
+	total     int
+	errors    []error
 }
 
-func (a *asker) run(g *pusher, keepAlive bool, every time.Duration, stop <-chan struct{}) {
-	c := client(keepAlive)
+func (a *asker) run(g *pusher, every time.Duration, stop <-chan struct{}) {
+	c := client(a.keepAlive)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -169,7 +179,7 @@ func (a *asker) run(g *pusher, keepAlive bool, every time.Duration, stop <-chan 
 			return
 		case <-tick.C:
 		}
-		body, err := g.get(c)
+		body, err := g.ask(c, a.method)
 		a.total++
 		if err != nil {
 			a.errors = append(a.errors, err)
@@ -181,33 +191,58 @@ func (a *asker) run(g *pusher, keepAlive bool, every time.Duration, stop <-chan 
 	}
 }
 
-// TestPushesUnderLoad pushes twenty versions in a row while clients ask 50 times a second each, with kept-alive
-// connections and without: no request fails, and each client sees the old version, then the new one, once per push.
+// startAskers starts clients of all four kinds, each asking so often; the function that is returned ends them and
+// waits.
+func (g *pusher) startAskers(each int, every time.Duration) (askers []*asker, end func()) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, method := range []string{"GET", "POST"} {
+		for _, keepAlive := range []bool{true, false} {
+			for range each {
+				a := &asker{method: method, keepAlive: keepAlive}
+				askers = append(askers, a)
+				wg.Go(func() { a.run(g, every, stop) })
+			}
+		}
+	}
+	return askers, sync.OnceFunc(func() {
+		close(stop)
+		wg.Wait()
+	})
+}
+
+// TestPushesUnderLoad pushes version after version while clients get and post, with kept-alive connections and without:
+// no request fails, each client sees the old version, then the new one, once per push, and nginx is not reloaded after
+// the first. DOKKU_TEST_FULL makes it 50 pushes and 100,000 requests.
 func TestPushesUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	const pushes = 20
+	pushes, each, requests := 10, 1, 0
+	if os.Getenv("DOKKU_TEST_FULL") != "" {
+		pushes, each, requests = 50, 4, 100_000
+	}
 	p := newPlatform(t)
 	g := newPusher(t, p, "load", "")
-	want := make([]string, 0, pushes+1)
-	for i := range pushes + 1 {
-		want = append(want, fmt.Sprintf("version %d", i))
-	}
+	want := []string{"version 0"}
 	g.commit(t, want[0])
 	if out, err := g.push(); err != nil {
 		t.Fatalf("cannot push: %v\n%s", err, out)
 	}
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	askers := make([]asker, 2)
-	for i := range askers {
-		wg.Go(func() { askers[i].run(g, i == 0, 20*time.Millisecond, stop) })
+	begin := time.Now()
+	askers, end := g.startAskers(each, 20*time.Millisecond)
+	defer end()
+	total := func() (n int) {
+		for _, a := range askers {
+			n += a.total
+		}
+		return n
 	}
 	var slowest time.Duration
 	reloads := 0
-	begin := time.Now()
-	for _, version := range want[1:] {
+	for i := range pushes {
+		version := fmt.Sprint("version ", i+1)
+		want = append(want, version)
 		g.commit(t, version)
 		start := time.Now()
 		out, err := g.push()
@@ -220,20 +255,31 @@ func TestPushesUnderLoad(t *testing.T) {
 		if body, err := g.get(client(false)); err != nil || body != version {
 			t.Errorf("after the push of %q: got %q, %v", version, body, err)
 		}
+		// The rest of the requests is spread over the deploys.
+		for share := requests * (i + 1) / pushes; requests > 0 && int(time.Since(begin).Seconds())*each*200 < share; {
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 	took := time.Since(begin)
-	close(stop)
-	wg.Wait()
+	end()
+	failed := 0
 	for i, a := range askers {
+		failed += len(a.errors)
 		if len(a.errors) > 0 {
-			t.Errorf("client %d: %d of %d requests failed, first: %v", i, len(a.errors), a.total, a.errors[0])
+			t.Errorf("client %d (%s, kept alive: %v): %d of %d requests failed, first: %v", i, a.method, a.keepAlive, len(a.errors), a.total, a.errors[0])
 		}
 		if fmt.Sprint(a.answers) != fmt.Sprint(want) {
 			t.Errorf("client %d saw %q, want each version once, in order", i, a.answers)
 		}
-		t.Logf("client %d: %d requests, %d failed", i, a.total, len(a.errors))
 	}
-	t.Logf("%d pushes in %s, slowest %s, %d reloads of nginx", pushes, took.Round(time.Millisecond), slowest.Round(time.Millisecond), reloads)
+	if n := total(); n < requests {
+		t.Errorf("%d requests, want %d", n, requests)
+	}
+	if reloads > 0 {
+		t.Errorf("nginx was reloaded %d times after the first push", reloads)
+	}
+	t.Logf("%d requests in %s, %.0f in a second: %d failed", total(), took.Round(time.Millisecond), float64(total())/took.Seconds(), failed)
+	t.Logf("%d pushes, slowest %s, %d reloads of nginx", pushes, slowest.Round(time.Millisecond), reloads)
 }
 
 // TestPushOutcomes pushes commits of which the build, the check or a hook of a plugin fails, between good ones: a push
