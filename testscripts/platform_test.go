@@ -30,6 +30,7 @@ type platform struct {
 	httpPort  int
 	tlsPort   int
 	key       string
+	engine    *engine // of its own; nil: the one that DOCKER_HOST names
 	processes []*exec.Cmd
 	beside    canary // what was beside dokku's directories at the beginning
 }
@@ -70,7 +71,10 @@ var programDir string
 
 var platforms atomic.Int32
 
-func newPlatform(t *testing.T) *platform {
+func newPlatform(t *testing.T) *platform { return newPlatformOn(t, nil) }
+
+// newPlatformOn is newPlatform with an engine of its own.
+func newPlatformOn(t *testing.T, engine *engine) *platform {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("makes a user and starts sshd and nginx: run as root, or with -short to leave this out")
@@ -89,7 +93,7 @@ func newPlatform(t *testing.T) *platform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &platform{dir: dir, bin: bin, user: fmt.Sprintf("dokkut%d-%d", os.Getpid(), platforms.Add(1)), lib: dir + "/lib", key: dir + "/key"}
+	p := &platform{dir: dir, bin: bin, user: fmt.Sprintf("dokkut%d-%d", os.Getpid(), platforms.Add(1)), lib: dir + "/lib", key: dir + "/key", engine: engine}
 	p.root = filepath.Join(dir, p.user)
 	t.Cleanup(func() {
 		if err := p.close(); err != nil {
@@ -126,7 +130,15 @@ func (p *platform) start() error {
 	}
 	p.sshPort, p.httpPort, p.tlsPort = ports[0], ports[1], ports[2]
 	return errors.Join(p.makeUser(), p.settings(), p.run(nil, p.bin+"/dokku", "core-install"), p.own(),
-		p.startSSHD(), p.startNginx(), p.run(nil, p.bin+"/dokku", "stack:build"))
+		p.startSSHD(), p.startNginx(), p.makeStack())
+}
+
+// makeStack lays our programs over the image of the engine that all tests share; on another one no app needs it.
+func (p *platform) makeStack() error {
+	if p.engine != nil {
+		return nil
+	}
+	return p.run(nil, p.bin+"/dokku", "stack:build")
 }
 
 // makeUser makes the system user with our own sshcommand, and a key that may use it.
@@ -162,7 +174,7 @@ func (p *platform) settings() error {
 	if _, err := os.Stat("/usr/bin/docker"); err == nil {
 		set = append(set, [2]string{"DOCKER_BIN", "/usr/bin/docker"}) // Debian's, on hosts that have another
 	}
-	if host := os.Getenv("DOCKER_HOST"); host != "" {
+	if host := p.dockerHost(); host != "" {
 		set = append(set, [2]string{"DOCKER_HOST", host})
 	}
 	var rc strings.Builder
@@ -222,6 +234,12 @@ func (p *platform) startNginx() error {
 	if err := p.run(nil, "chown", p.user, work); err != nil {
 		return err
 	}
+	return p.runNginx()
+}
+
+// runNginx starts nginx with the configuration that is there.
+func (p *platform) runNginx() error {
+	work := p.dir + "/nginx"
 	u, err := user.Lookup(p.user)
 	if err != nil {
 		return err
@@ -258,9 +276,19 @@ func (p *platform) daemon(attr *syscall.SysProcAttr, port int, args ...string) e
 func (p *platform) command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "DOKKU_ROOT="+p.root, p.mark(), "PATH="+p.bin+":/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"))
+	if host := p.dockerHost(); host != "" {
+		cmd.Env = append(cmd.Env, "DOCKER_HOST="+host)
+	}
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Dir = p.dir
 	return cmd
+}
+
+func (p *platform) dockerHost() string {
+	if p.engine != nil {
+		return p.engine.host()
+	}
+	return os.Getenv("DOCKER_HOST")
 }
 
 func (p *platform) run(env []string, args ...string) error {

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// serverSource is an app from scratch that answers with the content of its file version, and crashes when that says so.
+// serverSource is an app from scratch that answers with the content of its file version, and crashes when that says so,
+// at once or when it is started a second time.
 const serverSource = `package main
 
 import (
@@ -28,6 +29,12 @@ func main() {
 	version, _ := os.ReadFile("/version")
 	if strings.HasPrefix(string(version), "crash") {
 		os.Exit(3)
+	}
+	if strings.HasPrefix(string(version), "once") {
+		if _, err := os.Stat("/started"); err == nil {
+			os.Exit(4)
+		}
+		os.WriteFile("/started", nil, 0o644)
 	}
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.Write(version) })
 	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))

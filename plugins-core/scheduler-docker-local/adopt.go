@@ -18,7 +18,8 @@ import (
 
 // adoptApp makes the containers of one release the ones that serve: SCHEDULER APP KEEP DROP. Those of release KEEP (0:
 // those that belong to no release) are started unless the app was stopped, state files and proxy name them, and those
-// of release DROP are removed. It ends with [deploy.ContainersMissing] when not all of KEEP's are there.
+// of release DROP are removed. It ends with [deploy.ContainersMissing] when not all of KEEP's are there,
+// and with [deploy.ContainersDown] when one that had to be started does not pass its check.
 func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
 	keep, err1 := strconv.Atoi(c.Arg(2))
 	drop, err2 := strconv.Atoi(c.Arg(3))
@@ -34,13 +35,19 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		return err
 	}
 	if !complete {
-		return missing(c, a)
+		return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
 	}
+	started := 0
 	if a.State(app.StoppedFile) == "" {
+		for _, item := range list {
+			if isKept(kept, item.ID) && !item.Running {
+				started++
+			}
+		}
 		err = parallel(kept, func(p *process) error { return engine.Start(ctx, p.container) })
 		if dockerapi.IsPortTaken(err) {
 			c.Warn("%v", err)
-			return missing(c, a)
+			return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
 		}
 		if err != nil {
 			return err
@@ -63,11 +70,29 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		return engine.Remove(ctx, item.ID)
 	})
 	nameContainers(ctx, c, engine, a, list, kept)
-	return errors.Join(err, retireOthers(ctx, c, engine, a, kept))
+	if err := errors.Join(err, retireOthers(ctx, c, engine, a, kept)); err != nil || started == 0 {
+		return err
+	}
+	return checkAgain(ctx, c, a, keep, kept)
 }
 
-func missing(c *plug.C, a app.App) error {
-	return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
+// checkAgain has containers that were started again pass their check: at a boot nobody else would see that one fails.
+func checkAgain(ctx context.Context, c *plug.C, a app.App, n int, list []*process) error {
+	ports := map[string]int{}
+	if n != 0 {
+		r, err := release.Read(a, n)
+		if err != nil {
+			return err
+		}
+		ports = r.Ports
+	}
+	err := parallel(list, func(p *process) error {
+		return c.Trigger(ctx, "check-deploy", a.Name, p.container, p.kind, strconv.Itoa(ports[p.kind]), p.got.IP)
+	})
+	if err != nil && ctx.Err() == nil {
+		err = &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersDown}
+	}
+	return err
 }
 
 // serve has state files and proxy name these processes.

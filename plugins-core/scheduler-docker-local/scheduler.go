@@ -88,6 +88,12 @@ func stopApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 		return err
 	}
 	return parallel(list, func(item dockerapi.Container) error {
+		// An engine that comes up starts what ended with a status, as many programs do that are told to stop.
+		if c.Arg(2) != "true" && item.Labels[dockerapi.LabelKind] == kindDeploy {
+			if err := engine.SetRestartLimit(ctx, item.ID, 0); err != nil {
+				return err
+			}
+		}
 		if err := engine.Stop(ctx, item.ID, grace); err != nil || c.Arg(2) != "true" {
 			return err
 		}

@@ -23,9 +23,11 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// ContainersMissing is the status with which scheduler-adopt says that not all containers of the release are there any
-// more.
-const ContainersMissing = 3
+// Statuses with which scheduler-adopt says what keeps the release from serving, when all else is done.
+const (
+	ContainersMissing = 3 // not all of its containers are there any more
+	ContainersDown    = 4 // one that was started does not pass its check, which has said why
+)
 
 // takeBack undoes release r: its settings, then records and proxy, which go back to the release before, then its
 // containers; at last its record says so. It can be repeated after a crash at any point.
@@ -33,11 +35,11 @@ func takeBack(ctx context.Context, c *plug.C, a app.App, scheduler string, r *re
 	if err := r.Undo(ctx, a); err != nil {
 		return err
 	}
-	missing, err := adopt(ctx, c, a, scheduler, r)
+	status, err := adopt(ctx, c, a, scheduler, r)
 	if err != nil {
 		return err
 	}
-	if missing {
+	if status == ContainersMissing {
 		c.Warn("Containers of the version before are missing, so %s is down: run dokku recover %s", a.Name, a.Name)
 	}
 	failpoint.Hit(failpoint.RecoverUndone)
@@ -48,12 +50,12 @@ func takeBack(ctx context.Context, c *plug.C, a app.App, scheduler string, r *re
 }
 
 // adopt has records and proxy name the containers of the current release, starts those that do not run, and removes
-// the containers of drop, if that is not nil. The names of images follow. missing tells that the current release has
-// lost containers; nothing but its being deployed again brings them back.
-func adopt(ctx context.Context, c *plug.C, a app.App, scheduler string, drop *release.Release) (missing bool, err error) {
+// the containers of drop, if that is not nil. The names of images follow. status is 0, or what keeps the release from
+// serving: ContainersMissing, and nothing but its being deployed again brings them back, or ContainersDown.
+func adopt(ctx context.Context, c *plug.C, a app.App, scheduler string, drop *release.Release) (status int, err error) {
 	current, err := release.Current(a)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	keep, gone := 0, 0
 	if current != nil {
@@ -64,21 +66,23 @@ func adopt(ctx context.Context, c *plug.C, a app.App, scheduler string, drop *re
 	}
 	err = c.Trigger(ctx, "scheduler-adopt", scheduler, a.Name, strconv.Itoa(keep), strconv.Itoa(gone))
 	var exit *pluginhook.ExitError
-	if errors.As(err, &exit) && exit.Code == ContainersMissing {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
+	switch {
+	case errors.As(err, &exit) && exit.Code == ContainersMissing:
+		return ContainersMissing, nil
+	case errors.As(err, &exit) && exit.Code == ContainersDown:
+		status = ContainersDown
+	case err != nil:
+		return 0, err
 	}
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
-		return false, err
+		return status, err
 	}
 	defer engine.Close()
 	if current == nil {
-		return false, engine.RemoveImage(ctx, a.Image(BuildTag))
+		return status, engine.RemoveImage(ctx, a.Image(BuildTag))
 	}
-	return false, nameImages(ctx, engine, a, current)
+	return status, nameImages(ctx, engine, a, current)
 }
 
 // Recover makes all that belongs to the app agree with its current release, whatever a crash, a reboot or a hand has
@@ -110,19 +114,22 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 			return err
 		}
 	}
-	missing, err := adopt(ctx, c, a, scheduler, nil)
+	status, err := adopt(ctx, c, a, scheduler, nil)
 	if err != nil {
 		return err
 	}
-	if missing {
+	if status == ContainersMissing {
 		c.Info1("A container of %s cannot come back: deploying it again", a.Name)
 		return Start(ctx, c, a, Source{Tag: LatestTag, Cause: "recover"})
 	}
 	current, err := release.Current(a)
-	if err != nil || current == nil {
-		return err
+	if err == nil && current != nil {
+		err = settleRef(ctx, c, a, current)
 	}
-	return settleRef(ctx, c, a, current)
+	if err == nil && status == ContainersDown {
+		err = fmt.Errorf("cannot bring %q back: it does not come up, see above and: dokku logs %s; push a version that does, or: dokku rollback %s", a.Name, a.Name, a.Name)
+	}
+	return err
 }
 
 // sweep removes what writers that were killed have left in directories.
