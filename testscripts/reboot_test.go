@@ -1,6 +1,7 @@
 package testscripts
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -96,6 +97,7 @@ func TestReboot(t *testing.T) {
 			}
 		}
 	}
+	r.engineDown()
 	good, wrong := 0, 0
 	for range reboots {
 		r.host()
@@ -127,4 +129,55 @@ func TestReboot(t *testing.T) {
 		t.Logf("recover took %s", took.Round(time.Millisecond))
 	}
 	t.Logf("%d reboots of %d apps: %d of %d answers as they should be, %d pages of others", reboots, apps, good, apps*reboots, wrong)
+}
+
+// engineDown runs commands while there is no engine: what takes one says so at once, all else works, and nothing is
+// changed.
+func (r *reboot) engineDown() {
+	r.t.Helper()
+	if err := r.p.engine.kill(); err != nil {
+		r.t.Fatal(err)
+	}
+	const app = "app2"
+	g := r.apps[app]
+	commands := map[bool][]string{
+		true: {"apps:list", "apps:exists app2", "apps:create made", "config:set made A=1", "config:get made A", "config:keys app2", "config:export app2",
+			"config:set --no-restart app2 A=1", "config:unset --no-restart app2 A", "url app2", "urls app2", "releases app2", "releases:info app2 v1",
+			"releases:diff app2 v1", "releases:retain app2", "events", "git:set made deploy-branch main", "ps:scale app2", "checks:report app2",
+			"apps:lock made", "apps:unlock made", "version", "help", "plugins"},
+		false: {"ps app2", "ps:restart app2", "ps:start app2", "ps:stop app2", "ps:rebuild app2", "ps:scale app2 web=2", "rollback app2 v1", "run app2 true",
+			"logs app2", "recover", "cleanup", "apps:destroy --force app2", "doctor", "checks:run app2"},
+	}
+	tried, hung := 0, 0
+	for good, lines := range commands {
+		for _, line := range lines {
+			tried++
+			ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+			cmd := r.p.command(nil, append([]string{r.p.bin + "/dokku"}, strings.Fields(line)...)...)
+			run := exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...)
+			run.Env, run.Dir = cmd.Env, cmd.Dir
+			out, err := run.CombinedOutput()
+			if ctx.Err() != nil {
+				hung++
+				r.t.Errorf("no engine: %s does not end\n%s", line, out)
+			} else if (err == nil) != good {
+				r.t.Errorf("no engine: %s: %v\n%s", line, err, out)
+			} else if !good && !strings.Contains(string(out), "engine") {
+				r.t.Errorf("no engine: %s does not say so:\n%s", line, out)
+			}
+			cancel()
+		}
+	}
+	g.commit(r.t, "not to be seen")
+	if out, err := g.push(); err == nil || !strings.Contains(out, "engine does not answer") {
+		r.t.Errorf("no engine: a push ends with %v\n%s", err, out)
+	}
+	if err := r.p.run(nil, r.p.bin+"/dokku", "config:get", app, "A"); err == nil {
+		r.t.Error("no engine: a variable is left")
+	}
+	_ = os.Remove(r.p.root + "/" + app + "/.stopped") // what ps:stop is for is carried out by the next boot; not here
+	if err := r.p.engine.start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Logf("no engine: %d commands, %d hung", tried, hung)
 }
