@@ -175,8 +175,10 @@ func (r *reboot) engineDown() {
 	if err := r.p.run(nil, r.p.bin+"/dokku", "config:get", app, "A"); err == nil {
 		r.t.Error("no engine: a variable is left")
 	}
-	_ = os.Remove(r.p.root + "/" + app + "/.stopped") // what ps:stop is for is carried out by the next boot; not here
 	if err := r.p.engine.start(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.RemoveAll(r.p.root + "/made"); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Logf("no engine: %d commands, %d hung", tried, hung)

@@ -179,7 +179,7 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	}
 	failpoint.Hit(failpoint.DestroyBegun)
 	if err := c.Trigger(ctx, "scheduler-stop", scheduler, a.Name, "true"); err != nil {
-		return err
+		return errors.Join(err, a.SetState(app.DestroyingFile, "")) // it was told, and does not happen later by itself
 	}
 	failpoint.Hit(failpoint.DestroyStopped)
 	if err := c.Trigger(ctx, "proxy-clear-config", a.Name); err != nil {

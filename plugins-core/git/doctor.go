@@ -24,9 +24,9 @@ func diagnose(_ context.Context, c *plug.C, d *plug.Diagnosis) {
 		if err != nil || current == nil || current.Revision == "" {
 			return
 		}
-		branch := configuredBranch(c, a)
-		if branch == "" {
-			branch = defaultBranch
+		branch := current.Branch
+		if chosen := configuredBranch(c, a); branch == "" || chosen != "" && chosen != branch {
+			return // another branch was chosen, and nothing of it is in service yet
 		}
 		rev, err := readRef(a, "refs/heads/"+branch)
 		switch {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/internal/queue"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -146,7 +147,7 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 		return &app.DestroyedError{App: a.Name}
 	}
 	// While we waited for the lock another push may have moved the branch: git would refuse ours in the end.
-	now, err := currentRef(ctx, c, a, u.ref)
+	now, err := readRef(a, u.ref)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 	if pushOption(c, "watch") {
 		c = c.With(settings.WatchAttached, "1")
 	}
-	if err := c.Trigger(ctx, "receive-app", a.Name, u.new); err != nil {
+	if err := c.With(deploy.BranchEnv, branch).Trigger(ctx, "receive-app", a.Name, u.new); err != nil {
 		return err
 	}
 	if !first {

@@ -80,30 +80,34 @@ func rank(file string) int {
 	return 0
 }
 
-// settle has the branch that deploys say what is in service: APP REV.
+// settle has the branch that was pushed say what is in service: APP REV BRANCH. A branch that another one has taken the
+// place of is left alone.
 func settle(ctx context.Context, c *plug.C) error {
 	a, err := c.App(0)
 	if err != nil {
 		return err
 	}
-	rev := c.Arg(1)
-	if !isObject(rev) {
-		return c.Usage("cannot settle the branch of %q: %q is no commit", a.Name, rev)
+	rev, branch := c.Arg(1), c.Arg(2)
+	if !isObject(rev) || branch == "" {
+		return c.Usage("cannot settle the branch of %q: give commit and branch", a.Name)
 	}
-	branch := configuredBranch(c, a)
-	if branch == "" {
-		branch = defaultBranch
+	switch configuredBranch(c, a) {
+	case branch:
+	case "": // a first push died before it was kept which branch deploys
+		if err := setBranch(c, a, branch); err != nil {
+			return err
+		}
+	default:
+		return nil
 	}
 	ref := "refs/heads/" + branch
-	if data, err := os.ReadFile(a.Path(ref)); err == nil && strings.TrimSpace(string(data)) == rev {
-		return nil // most often, and without a program
+	now, err := readRef(a, ref)
+	if err != nil || now == rev {
+		return err
 	}
 	git := func(args ...string) error {
 		_, err := proc.Output(ctx, proc.Cmd{Args: append([]string{"git"}, args...), Env: append(env(c), "GIT_DIR="+a.Dir())})
 		return err
-	}
-	if now, err := currentRef(ctx, c, a, ref); err == nil && now == rev {
-		return nil
 	}
 	if err := git("cat-file", "-e", rev+"^{commit}"); err != nil {
 		return fmt.Errorf("cannot move %s of %q to %s: the repository has no such commit any more; push it again", branch, a.Name, rev)
@@ -113,13 +117,4 @@ func settle(ctx context.Context, c *plug.C) error {
 	}
 	c.Info1("Branch %s is at %.7s now, which is in service", branch, rev)
 	return nil
-}
-
-// currentRef returns the commit that ref names, "" if there is no such ref.
-func currentRef(ctx context.Context, c *plug.C, a app.App, ref string) (string, error) {
-	now, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "rev-parse", "--verify", "--quiet", ref}, Env: env(c), Dir: a.Dir()})
-	if err != nil && now != "" {
-		return "", err
-	}
-	return strings.TrimSpace(now), nil
 }

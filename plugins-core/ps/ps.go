@@ -158,11 +158,15 @@ func stop(ctx context.Context, c *plug.C, a app.App) error {
 		if err != nil {
 			return err
 		}
+		stopped := a.State(app.StoppedFile) != ""
 		if err := record.WriteLine(a.Path(app.StoppedFile), "stopped by ps:stop"); err != nil {
 			return err
 		}
 		c.Info1("Stopping %s ...", a.Name)
 		if err := c.Trigger(ctx, "scheduler-stop", scheduler, a.Name, "false"); err != nil {
+			if !stopped {
+				err = errors.Join(err, a.SetState(app.StoppedFile, "")) // a boot is not to do what could not be done now
+			}
 			return err
 		}
 		return c.Trigger(ctx, "post-stop", a.Name)

@@ -27,6 +27,9 @@ const (
 // CauseEnv is the environment variable that says why something is deployed, for the record of the release.
 const CauseEnv = "DOKKU_CAUSE"
 
+// BranchEnv is the environment variable that names the branch which was pushed, for the record of the release.
+const BranchEnv = "DOKKU_PUSHED_BRANCH"
+
 // Source is what is put in service, and why.
 type Source struct {
 	Tag      string          // of the app's image

@@ -60,10 +60,13 @@ func begin(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, 
 	if err != nil {
 		return nil, err
 	}
-	r := &release.Release{Cause: s.Cause, Revision: s.Revision, Image: image, Phases: s.Phases,
+	r := &release.Release{Cause: s.Cause, Revision: s.Revision, Branch: c.Getenv(BranchEnv), Image: image, Phases: s.Phases,
 		By: release.By{Name: c.Getenv("SSH_NAME"), Fingerprint: c.Getenv("FINGERPRINT"), User: c.Getenv("SSH_USER")}}
 	if current != nil {
 		r.Previous = current.Number
+		if r.Branch == "" {
+			r.Branch = current.Branch
+		}
 		if r.Revision == "" && current.Image == image {
 			r.Revision = current.Revision
 		}
@@ -181,10 +184,10 @@ func MakeLatest(ctx context.Context, c *plug.C, a app.App) error {
 
 // settleRef has git's branch say what is in service.
 func settleRef(ctx context.Context, c *plug.C, a app.App, r *release.Release) error {
-	if r.Revision == "" {
+	if r.Revision == "" || r.Branch == "" {
 		return nil
 	}
-	return c.Trigger(ctx, "git-settle", a.Name, r.Revision)
+	return c.Trigger(ctx, "git-settle", a.Name, r.Revision, r.Branch)
 }
 
 func tell(c *plug.C, e release.Event) error {

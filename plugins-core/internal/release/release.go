@@ -47,6 +47,7 @@ type Release struct {
 	Previous      int               `json:"previous"`              // the release that was current before; 0: none
 	RollbackOf    int               `json:"rollback_of,omitempty"` // the release that this one repeats
 	Revision      string            `json:"revision,omitempty"`    // git commit; "" when the source is in no repository
+	Branch        string            `json:"branch,omitempty"`      // of git, that was pushed
 	Image         string            `json:"image"`                 // id in the engine
 	Config        map[string]string `json:"config"`                // the app's own variables
 	Processes     map[string]int    `json:"processes"`             // count by type
