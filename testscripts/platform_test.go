@@ -169,7 +169,7 @@ func (p *platform) settings() error {
 		{"DOKKU_NGINX_TEST_COMMAND", "nginx -t -c " + conf}, {"DOKKU_NGINX_RELOAD_COMMAND", "nginx -s reload -c " + conf},
 		{"DOKKU_NGINX_PID_FILE", p.dir + "/nginx/pid"}, {"DOKKU_NGINX_PORT", strconv.Itoa(p.httpPort)},
 		{"DOKKU_NGINX_SSL_PORT", strconv.Itoa(p.tlsPort)}, {"DOKKU_WAIT_TO_RETIRE", "2"}, {"DOKKU_DEFAULT_CHECKS_WAIT", "2"},
-		{"DOKKU_CHECKS_TIMEOUT", "15"}, {"DOKKU_WATCH", "6"}, {"DOKKU_BUILD_SLOTS", "16"}, {"DOKKU_STOP_TIMEOUT", "3"},
+		{"DOKKU_CHECKS_TIMEOUT", "15"}, {"DOKKU_BUILD_SLOTS", "16"}, {"DOKKU_STOP_TIMEOUT", "3"},
 	}
 	if _, err := os.Stat("/usr/bin/docker"); err == nil {
 		set = append(set, [2]string{"DOCKER_BIN", "/usr/bin/docker"}) // Debian's, on hosts that have another
@@ -205,7 +205,7 @@ func (p *platform) startSSHD() error {
 		return err
 	}
 	config := fmt.Sprintf("ListenAddress 127.0.0.1\nPort %d\nHostKey %s\nPidFile none\nUsePAM no\nPasswordAuthentication no\n"+
-		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_EXEC_HOOKS DOKKU_FAILPOINT DOKKU_TEST_MARK PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
+		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_EXEC_HOOKS DOKKU_FAILPOINT DOKKU_TEST_MARK DOKKU_WATCH PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
 	if err := os.WriteFile(p.dir+"/sshd_config", []byte(config), 0o600); err != nil {
 		return err
 	}
