@@ -317,7 +317,7 @@ func (p *platform) close() error {
 	if ids := strings.Fields(string(list)); len(ids) > 0 {
 		errs = append(errs, p.run(nil, append([]string{"docker", "rm", "-fv"}, ids...)...))
 	}
-	errs = append(errs, p.run(nil, "docker", "image", "prune", "-af", "--filter", "label=com.dokku.instance="+p.root))
+	errs = append(errs, p.pruneImages())
 	for _, cmd := range p.processes {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
@@ -332,6 +332,18 @@ func (p *platform) close() error {
 	}
 	errs = append(errs, p.run(nil, "userdel", "--force", p.user), os.RemoveAll(p.dir))
 	return errors.Join(errs...)
+}
+
+// pruneImages waits for its turn: the engine does this for one at a time, and refuses it to others.
+func (p *platform) pruneImages() error {
+	for range 300 {
+		err := p.run(nil, "docker", "image", "prune", "-af", "--filter", "label=com.dokku.instance="+p.root)
+		if err == nil || !strings.Contains(err.Error(), "a prune operation is already running") {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return errors.New("cannot remove the platform's images: the engine has been pruning for others for half a minute")
 }
 
 func freePorts(n int) ([]int, error) {
