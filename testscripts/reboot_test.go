@@ -143,10 +143,10 @@ func (r *reboot) engineDown() {
 	commands := map[bool][]string{
 		true: {"apps:list", "apps:exists app2", "apps:create made", "config:set made A=1", "config:get made A", "config:keys app2", "config:export app2",
 			"config:set --no-restart app2 A=1", "config:unset --no-restart app2 A", "url app2", "urls app2", "releases app2", "releases:info app2 v1",
-			"releases:diff app2 v1", "releases:retain app2", "events", "git:set made deploy-branch main", "ps:scale app2", "checks:report app2",
+			"releases:diff app2 v1", "releases:retain app2", "events", "git:set made deploy-branch main", "ps:scale app2",
 			"apps:lock made", "apps:unlock made", "version", "help", "plugins"},
 		false: {"ps app2", "ps:restart app2", "ps:start app2", "ps:stop app2", "ps:rebuild app2", "ps:scale app2 web=2", "rollback app2 v1", "run app2 true",
-			"logs app2", "recover", "cleanup", "apps:destroy --force app2", "doctor", "checks:run app2"},
+			"logs app2", "recover", "cleanup", "apps:destroy --force app2", "doctor", "checks:run app2", "checks:report app2"},
 	}
 	tried, hung := 0, 0
 	for good, lines := range commands {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dokku-go/dokku/pluginhook"
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -44,7 +45,7 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 				started++
 			}
 		}
-		err = parallel(kept, func(p *process) error { return engine.Start(ctx, p.container) })
+		err = parallel(kept, func(p *process) error { return startAgain(ctx, engine, p.container) })
 		if dockerapi.IsPortTaken(err) {
 			c.Warn("%v", err)
 			return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
@@ -74,6 +75,22 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		return err
 	}
 	return checkAgain(ctx, c, a, keep, kept)
+}
+
+// startAgain starts a container unless it runs. At a boot the engine itself may be starting and ending it, and have its
+// port for a moment.
+func startAgain(ctx context.Context, engine *dockerapi.Engine, id string) error {
+	for try := 1; ; try++ {
+		err := engine.Start(ctx, id)
+		if !dockerapi.IsPortTaken(err) || try == 10 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // checkAgain has containers that were started again pass their check: at a boot nobody else would see that one fails.

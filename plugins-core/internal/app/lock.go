@@ -122,12 +122,13 @@ func (a App) tryShared(f *os.File, e queue.Entry) (*Lock, error) {
 func (a App) hold(f *os.File, shared bool, e queue.Entry) (*Lock, error) {
 	l := &Lock{file: f, shared: shared, token: a.Name + ":" + rand.Text()}
 	st, err := f.Stat()
-	if err == nil {
-		l.dirty = st.Size() > 0
-		err = f.Truncate(0)
+	if err == nil && st.Size() > 0 {
+		l.dirty = true
+		if err = f.Truncate(0); err == nil {
+			keepSpace(f)
+		}
 	}
 	if err == nil {
-		keepSpace(f)
 		_, err = f.WriteAt([]byte(l.token+"\n"+e.Line()), 0)
 	}
 	if err != nil {
