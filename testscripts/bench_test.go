@@ -197,6 +197,7 @@ func BenchmarkPush(b *testing.B) {
 	if out, err := g.push(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
+	g.must(b, p.run(nil, p.bin+"/dokku", "releases:retain", g.name, "1000"))
 	b.Run("dockerfile", pushes)
 	b.Run("server_part", func(b *testing.B) {
 		rev := strings.TrimSpace(g.output(b, "rev-parse", "HEAD"))
@@ -204,6 +205,9 @@ func BenchmarkPush(b *testing.B) {
 	})
 	b.Run("restart", func(b *testing.B) {
 		times(b, func() *exec.Cmd { return p.as(b, nil, p.bin+"/dokku", "ps:restart", g.name) })
+	})
+	b.Run("rollback", func(b *testing.B) {
+		times(b, func() *exec.Cmd { return p.as(b, nil, p.bin+"/dokku", "rollback", g.name, "v2") })
 	})
 	floors(b, p, g, next)
 	g.must(b, os.Remove(filepath.Join(g.dir, "Dockerfile")),
