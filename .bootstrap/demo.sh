@@ -83,6 +83,7 @@ demo_platform() {
   done
   ssh_port=$(demo_port "$DEMO/sshd" 2222)
   http_port=$(demo_port "$DEMO/nginx" 8080)
+  tls_port=$(demo_port "$DEMO/nginx" 8443 tls-port)
   demo_settings
   "$DEMO/dokku" core-install
   demo_keys
@@ -92,11 +93,11 @@ demo_platform() {
 }
 
 # demo_port prints the port of a daemon that runs, else one that is free.
-demo_port() { # DIRECTORY FIRST
-  if ! pid_of "$1/pid" "$1" >/dev/null; then
-    free_port "$2" >"$1/port"
+demo_port() { # DIRECTORY FIRST [FILE]
+  if [ ! -s "$1/${3:-port}" ] || ! pid_of "$1/pid" "$1" >/dev/null; then
+    free_port "$2" >"$1/${3:-port}"
   fi
-  cat "$1/port"
+  cat "$1/${3:-port}"
 }
 
 # demo_settings writes what makes the platform private: dokkurc, and a dokku that knows where that is.
@@ -113,6 +114,7 @@ demo_settings() {
     setting DOKKU_NGINX_PID_FILE "$DEMO/nginx/pid"
     setting DOKKU_NGINX_ADDRESS 127.0.0.1
     setting DOKKU_NGINX_PORT "$http_port"
+    setting DOKKU_NGINX_SSL_PORT "$tls_port"
     setting DOCKER_HOST "$DOCKER_HOST"
     network_settings
   } | replace "$DEMO/root/dokkurc" 600 || :

@@ -52,6 +52,7 @@ func tlsDefault(s settings.Settings) string {
 	listen(s, p, s.Get(settings.NginxTLSPort, "443"), " ssl http2")
 	p("  server_name _dokku;") // no host is called so
 	p("  ssl_reject_handshake on;")
+	p("  return 404;") // a client may have shaken hands under the name of an app, and ask for another host
 	p("}")
 	return b.String()
 }
