@@ -70,7 +70,9 @@ func TestKept(t *testing.T) {
 	if err := c.g.agree(c.versions); err != nil {
 		t.Errorf("after a rollback: %v", err)
 	}
-	t.Logf("%d deploys, %d failed builds, %d runs: %d images kept; images and layers half-way %d, at the end %d", deploys, failed, runs, len(c.images()), before, after)
+	kept := len(c.images())
+	c.budget()
+	t.Logf("%d deploys, %d failed builds, %d runs: %d images kept (%d within a budget); images and layers half-way %d, at the end %d", deploys, failed, runs, kept, len(c.images()), before, after)
 }
 
 // images are the ids of the app's images.
@@ -93,4 +95,25 @@ func (c *crashes) layers() int {
 		c.t.Fatal(err)
 	}
 	return len(strings.Fields(string(out)))
+}
+
+// budget gives all images together next to nothing: only the one that serves stays, and a rollback says what is missing.
+func (c *crashes) budget() {
+	c.t.Helper()
+	if err := appendFile(c.p.root+"/dokkurc", "export DOKKU_IMAGE_BUDGET_MB=1\n"); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.p.run(nil, c.p.bin+"/dokku", "cleanup"); err != nil {
+		c.t.Error(err)
+	}
+	if got := c.images(); len(got) != 1 {
+		c.t.Errorf("with a budget of 1 MB %d images are kept, want the one that serves", len(got))
+	}
+	out, err := c.p.command(nil, c.p.bin+"/dokku", "rollback", c.g.name).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "is gone; choose another release") {
+		c.t.Errorf("a rollback to an image that is gone: %v\n%s", err, out)
+	}
+	if err := c.g.agree(c.versions); err != nil {
+		c.t.Error(err)
+	}
 }
