@@ -59,21 +59,29 @@ func All() []Point {
 		DestroyBegun, DestroyStopped, DestroyCleared, DestroyImages, DestroyRenamed}
 }
 
-var armed = sync.OnceValues(func() (name string, n int64) {
-	name, count, _ := strings.Cut(os.Getenv(Env), ":")
+// armed is read once, when it is first asked for: no start of a program does work for it.
+var (
+	read  sync.Once
+	armed struct {
+		point string
+		count int64
+	}
+	hits atomic.Int64
+)
+
+func readPoint() {
+	point, count, _ := strings.Cut(os.Getenv(Env), ":")
 	n, err := strconv.ParseInt(count, 10, 64)
 	if err != nil || n < 1 {
 		n = 1
 	}
-	return name, n
-})
-
-var hits atomic.Int64
+	armed.point, armed.count = point, n
+}
 
 // Hit kills this process and its group when the point is armed.
 func Hit(p Point) {
-	name, n := armed()
-	if name == "" || name != string(p) || hits.Add(1) < n {
+	read.Do(readPoint)
+	if armed.point == "" || armed.point != string(p) || hits.Add(1) < armed.count {
 		return
 	}
 	_ = syscall.Kill(0, syscall.SIGKILL) // which ends us, too

@@ -26,17 +26,25 @@ type ioFault struct {
 	err     error // the variable is wrong: every operation says so
 }
 
-var plan = sync.OnceValue(func() *ioFault {
-	text := os.Getenv(IOEnv)
-	if text == "" {
-		return nil
-	}
-	f, err := parseFault(text)
-	if err != nil {
-		return &ioFault{err: err}
-	}
-	return f
-})
+var (
+	readPlan sync.Once
+	planned  *ioFault
+)
+
+func plan() *ioFault {
+	readPlan.Do(func() {
+		text := os.Getenv(IOEnv)
+		if text == "" {
+			return
+		}
+		f, err := parseFault(text)
+		if err != nil {
+			f = &ioFault{err: err}
+		}
+		planned = f
+	})
+	return planned
+}
 
 func parseFault(text string) (*ioFault, error) {
 	errnos := map[string]syscall.Errno{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EDQUOT": syscall.EDQUOT}

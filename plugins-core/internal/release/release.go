@@ -249,16 +249,22 @@ func (r *Release) Note(a app.App) error {
 	return r.write(a)
 }
 
-// next tells which outcomes may follow one.
-var next = map[Outcome][]Outcome{
-	Deploying: {Deployed, Failed, Interrupted},
-	Deployed:  {Reverting},
-	Reverting: {Reverted},
+// next returns the outcomes that may follow one.
+func next(o Outcome) []Outcome {
+	switch o {
+	case Deploying:
+		return []Outcome{Deployed, Failed, Interrupted}
+	case Deployed:
+		return []Outcome{Reverting}
+	case Reverting:
+		return []Outcome{Reverted}
+	}
+	return nil
 }
 
 // Finish moves the release on to outcome. With [Deployed] that is the moment at which the deploy has happened.
 func (r *Release) Finish(a app.App, outcome Outcome, reason string) error {
-	if !slices.Contains(next[r.Outcome], outcome) {
+	if !slices.Contains(next(r.Outcome), outcome) {
 		return fmt.Errorf("cannot call release v%d of %q %s: it is %s", r.Number, a.Name, outcome, r.Outcome)
 	}
 	before := *r
