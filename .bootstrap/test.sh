@@ -20,7 +20,7 @@ prepare_tests() {
   start_job programs build
   # shellcheck disable=SC2046 # a list
   need_without_services $(platform_programs) shellcheck:shellcheck gcc:gcc /usr/include/stdio.h:libc6-dev \
-    python3:python3 column:bsdextrautils openssl:openssl xauth:xauth
+    python3:python3 column:bsdextrautils openssl:openssl xauth:xauth mkfs.ext4:e2fsprogs
   phase engine "Docker engine"
   test_engine
   prepare_stack
