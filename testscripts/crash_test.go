@@ -72,6 +72,10 @@ func (g *pusher) disagreement(versions map[string]string) error {
 		return err
 	}
 	if strings.Contains(string(tags), "build ") {
+		// The engine may have finished it after who asked for it was killed; then cleanup removes it.
+		if err := g.p.run(nil, g.p.bin+"/dokku", "cleanup", g.name); err != nil {
+			return err
+		}
 		return fmt.Errorf("there is an image of a build: %q", tags)
 	}
 	if current == nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -172,7 +173,7 @@ type asker struct {
 	method    string
 	keepAlive bool
 	answers   []string // a change of version each
-	total     int
+	total     atomic.Int64
 	errors    []error
 }
 
@@ -187,7 +188,7 @@ func (a *asker) run(g *pusher, every time.Duration, stop <-chan struct{}) {
 		case <-tick.C:
 		}
 		body, err := g.ask(c, a.method)
-		a.total++
+		a.total.Add(1)
 		if err != nil {
 			a.errors = append(a.errors, err)
 			continue
@@ -242,7 +243,7 @@ func TestPushesUnderLoad(t *testing.T) {
 	defer end()
 	total := func() (n int) {
 		for _, a := range askers {
-			n += a.total
+			n += int(a.total.Load())
 		}
 		return n
 	}
@@ -264,7 +265,7 @@ func TestPushesUnderLoad(t *testing.T) {
 			t.Errorf("after the push of %q: got %q, %v", version, body, err)
 		}
 		// The rest of the requests is spread over the deploys.
-		for share := requests * (i + 1) / pushes; requests > 0 && int(time.Since(begin).Seconds())*each*200 < share; {
+		for share := requests * (i + 1) / pushes; requests > 0 && total() < share; {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
@@ -274,7 +275,7 @@ func TestPushesUnderLoad(t *testing.T) {
 	for i, a := range askers {
 		failed += len(a.errors)
 		if len(a.errors) > 0 {
-			t.Errorf("client %d (%s, kept alive: %v): %d of %d requests failed, first: %v", i, a.method, a.keepAlive, len(a.errors), a.total, a.errors[0])
+			t.Errorf("client %d (%s, kept alive: %v): %d of %d requests failed, first: %v", i, a.method, a.keepAlive, len(a.errors), a.total.Load(), a.errors[0])
 		}
 		if fmt.Sprint(a.answers) != fmt.Sprint(want) {
 			t.Errorf("client %d saw %q, want each version once, in order", i, a.answers)

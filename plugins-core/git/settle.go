@@ -100,6 +100,11 @@ func settle(ctx context.Context, c *plug.C) error {
 		return nil
 	}
 	ref := "refs/heads/" + branch
+	// Whoever moves this branch holds the app's lock until git has ended, and so do we now: a lock file of git's is that
+	// of one who was killed.
+	if err := record.Remove(a.Path(ref + ".lock")); err != nil {
+		return err
+	}
 	now, err := readRef(a, ref)
 	if err != nil || now == rev {
 		return err

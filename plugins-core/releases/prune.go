@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -55,6 +56,16 @@ func prune(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) 
 		newest = all[0].Number
 	}
 	for _, tag := range tags {
+		if tag == a.Image(deploy.BuildTag) {
+			// An engine may finish a build after who asked for it was killed.
+			if _, idle := a.Idle(); !idle {
+				continue
+			}
+			if err := engine.RemoveImage(ctx, tag); err != nil {
+				return err
+			}
+			continue
+		}
 		n, err := release.Parse(tag[len(a.Repository())+1:])
 		if err != nil || a.Image(release.Name(n)) != tag || n > newest || slices.ContainsFunc(kept, func(r *release.Release) bool { return r.Number == n }) {
 			continue

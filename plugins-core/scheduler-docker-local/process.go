@@ -3,6 +3,7 @@ package schedulerdockerlocal
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,30 +33,22 @@ func setState(a app.App, file, value string) error {
 	return a.SetState(file, value)
 }
 
-// recordAll writes the state files of the processes that serve and removes those of all others.
+// recordAll writes the state files of the processes that serve and removes those of all others. Each is on the disk
+// before it ends; all at once, since a disk takes as long for many as for one.
 func recordAll(a app.App, list []*process) error {
-	var errs []error
-	want := map[string]string{}
+	want := map[string]string{"CONTAINER": "", "IP": "", "PORT": ""}
+	for _, pattern := range []string{"CONTAINER.*", "IP.*", "PORT.*"} {
+		for _, file := range a.StateFiles(pattern) {
+			want[file] = ""
+		}
+	}
 	for _, p := range list {
 		want["CONTAINER."+p.dyno()], want["IP."+p.dyno()], want["PORT."+p.dyno()] = p.got.ID, p.got.IP, number(p.got.HostPort)
 	}
-	for _, pattern := range []string{"CONTAINER.*", "IP.*", "PORT.*"} {
-		for _, file := range a.StateFiles(pattern) {
-			if want[file] == "" {
-				errs = append(errs, a.SetState(file, ""))
-			}
-		}
+	if p := first(list); p != nil {
+		want["CONTAINER"], want["IP"], want["PORT"] = p.got.ID, p.got.IP, number(p.got.HostPort)
 	}
-	for file, value := range want {
-		if value != "" {
-			errs = append(errs, setState(a, file, value))
-		}
-	}
-	p := first(list)
-	if p == nil {
-		return errors.Join(append(errs, a.SetState("CONTAINER", ""), a.SetState("PORT", ""), a.SetState("IP", ""))...)
-	}
-	return errors.Join(append(errs, setState(a, "CONTAINER", p.got.ID), setState(a, "PORT", number(p.got.HostPort)), setState(a, "IP", p.got.IP))...)
+	return parallel(slices.Sorted(maps.Keys(want)), func(file string) error { return setState(a, file, want[file]) })
 }
 
 // first is the process that CONTAINER, PORT and IP are about: the first web process, else the first of all; nil when

@@ -126,6 +126,9 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if err == nil && current != nil {
 		err = settleRef(ctx, c, a, current)
 	}
+	if err == nil { // what the watch of a deploy that was killed would have done
+		err = c.Trigger(ctx, "core-prune", a.Name)
+	}
 	if err == nil && status == ContainersDown {
 		err = fmt.Errorf("cannot bring %q back: it does not come up, see above and: dokku logs %s; push a version that does, or: dokku rollback %s", a.Name, a.Name, a.Name)
 	}
