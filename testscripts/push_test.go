@@ -48,6 +48,7 @@ type pusher struct {
 	name string
 	dir  string
 	env  []string
+	page string // what a test expects it to answer, if it says so
 }
 
 // newPusher makes the repository; plugins is the plugin path its pushes use, "" for the platform's own.

@@ -38,13 +38,7 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 	if !complete {
 		return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
 	}
-	started := 0
 	if a.State(app.StoppedFile) == "" {
-		for _, item := range list {
-			if isKept(kept, item.ID) && !item.Running {
-				started++
-			}
-		}
 		err = parallel(kept, func(p *process) error { return startAgain(ctx, engine, p.container) })
 		if dockerapi.IsPortTaken(err) {
 			c.Warn("%v", err)
@@ -71,10 +65,17 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		return engine.Remove(ctx, item.ID)
 	})
 	nameContainers(ctx, c, engine, a, list, kept)
-	if err := errors.Join(err, retireOthers(ctx, c, engine, a, kept)); err != nil || started == 0 {
+	if err := errors.Join(err, retireOthers(ctx, c, engine, a, kept)); err != nil || a.State(app.StoppedFile) != "" {
 		return err
 	}
-	return checkAgain(ctx, c, a, keep, kept)
+	return checkAgain(ctx, c, a, keep, slices.DeleteFunc(kept, settled))
+}
+
+// settled tells whether a container has run for a while and was not started again: that it was started by us just now,
+// or by the engine at a boot or after a crash, is no reason yet to call it up.
+func settled(p *process) bool {
+	const while = 10 * time.Second
+	return p.got.Running && p.got.Restarts == 0 && time.Since(p.got.Started) > while
 }
 
 // startAgain starts a container unless it runs. At a boot the engine itself may be starting and ending it, and have its
