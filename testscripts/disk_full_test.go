@@ -2,12 +2,14 @@ package testscripts
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,12 +22,21 @@ func mount(t *testing.T, args ...string) string {
 	}
 	dir := t.TempDir()
 	host(t, append(append([]string{"mount"}, args...), dir)...)
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("cannot unmount %s: %v", dir, err)
-		}
-	})
+	t.Cleanup(func() { unmount(t, dir) })
 	return dir
+}
+
+// unmount waits for a file system that is still busy: a program that another test starts has our open files for the
+// moment between fork and exec.
+func unmount(t *testing.T, dir string) {
+	t.Helper()
+	err := unix.Unmount(dir, 0)
+	for deadline := time.Now().Add(20 * time.Second); errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); err = unix.Unmount(dir, 0) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err != nil {
+		t.Errorf("cannot unmount %s: %v", dir, err)
+	}
 }
 
 // host runs a program of the host, which has to end well.
@@ -180,7 +191,7 @@ func fullCommands(t *testing.T, s *store) []fullCommand {
 // keyOf returns what adds a key to a user whose home is in the store, and what removes it. There are many keys already.
 func keyOf(t *testing.T, s *store) (add func(int) result, remove func(int)) {
 	t.Helper()
-	name := fmt.Sprintf("dokkud%d", os.Getpid())
+	name := fmt.Sprintf("dokkud%d-%d", os.Getpid(), platforms.Add(1))
 	sshcommand := s.bin + "/sshcommand"
 	if err := os.Mkdir(s.dir+"/home", 0o755); err != nil {
 		t.Fatal(err)

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // powerDisk is a file system in a file. The kernel writes to that file only what it was told to make last, and what it
@@ -61,11 +59,7 @@ func (d *powerDisk) afterPowerLoss(t *testing.T) contents {
 		t.Fatal(err)
 	}
 	host(t, "mount", "-o", "loop", file.Name(), d.checked) // which replays the journal
-	defer func() {
-		if err := unix.Unmount(d.checked, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer unmount(t, d.checked)
 	return readTree(t, d.checked)
 }
 
