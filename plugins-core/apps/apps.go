@@ -166,6 +166,7 @@ func confirm(c *plug.C, name string) error {
 // boot among them, carries it through.
 func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	fmt.Fprintf(c.Stdout, "Destroying %s (including all add-ons)\n", a.Name)
+	again := a.State(app.DestroyingFile) != ""
 	scheduler, err := deploy.SchedulerOf(ctx, c, a)
 	if err != nil {
 		return err
@@ -179,7 +180,10 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	}
 	failpoint.Hit(failpoint.DestroyBegun)
 	if err := c.Trigger(ctx, "scheduler-stop", scheduler, a.Name, "true"); err != nil {
-		return errors.Join(err, a.SetState(app.DestroyingFile, "")) // it was told, and does not happen later by itself
+		if !again { // it was told, and does not happen later by itself
+			err = errors.Join(err, a.SetState(app.DestroyingFile, ""))
+		}
+		return err
 	}
 	failpoint.Hit(failpoint.DestroyStopped)
 	if err := c.Trigger(ctx, "proxy-clear-config", a.Name); err != nil {

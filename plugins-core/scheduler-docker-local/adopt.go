@@ -36,6 +36,9 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		return err
 	}
 	if !complete {
+		if err := removeRelease(ctx, engine, list, drop); err != nil {
+			return err
+		}
 		return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
 	}
 	if a.State(app.StoppedFile) == "" {
@@ -58,12 +61,7 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 	if err := serve(ctx, c, a, kept); err != nil {
 		return err
 	}
-	err = parallel(list, func(item dockerapi.Container) error {
-		if drop == 0 || releaseOf(item) != drop || isKept(kept, item.ID) {
-			return nil
-		}
-		return engine.Remove(ctx, item.ID)
-	})
+	err = removeRelease(ctx, engine, list, drop)
 	nameContainers(ctx, c, engine, a, list, kept)
 	if err := errors.Join(err, retireOthers(ctx, c, engine, a, kept)); err != nil || a.State(app.StoppedFile) != "" {
 		return err
@@ -76,6 +74,16 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 func settled(p *process) bool {
 	const while = 10 * time.Second
 	return p.got.Running && p.got.Restarts == 0 && time.Since(p.got.Started) > while
+}
+
+// removeRelease removes the containers of release n; 0 is none.
+func removeRelease(ctx context.Context, engine *dockerapi.Engine, list []dockerapi.Container, n int) error {
+	return parallel(list, func(item dockerapi.Container) error {
+		if n == 0 || releaseOf(item) != n {
+			return nil
+		}
+		return engine.Remove(ctx, item.ID)
+	})
 }
 
 // startAgain starts a container unless it runs. At a boot the engine itself may be starting and ending it, and have its

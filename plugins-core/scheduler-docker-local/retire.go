@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // settleApp gives the containers of a release that is in service their names, and leaves the old ones running, for the
@@ -106,7 +106,14 @@ func detach(c *plug.C, args []string, files ...*os.File) error {
 		return err
 	}
 	cmd := &exec.Cmd{Path: path, Args: args, Dir: "/", SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	cmd.Env = settings.Unset(settings.Unset(c.Env, app.LockTokenEnv), app.LockFDEnv)
+	for _, kv := range c.Env {
+		key, _, _ := strings.Cut(kv, "=")
+		switch { // what belongs to this deploy, or to the push that it is for
+		case key == app.LockTokenEnv, key == app.LockFDEnv, key == release.Env, key == deploy.BranchEnv, key == deploy.CauseEnv, strings.HasPrefix(key, "GIT_"):
+		default:
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
 	cmd.ExtraFiles = files
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start the process that ends the old containers: %w", err)

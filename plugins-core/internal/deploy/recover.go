@@ -82,7 +82,12 @@ func adopt(ctx context.Context, c *plug.C, a app.App, scheduler string, drop *re
 	if current == nil {
 		return status, engine.RemoveImage(ctx, a.Image(BuildTag))
 	}
-	return status, nameImages(ctx, engine, a, current)
+	err = nameImages(ctx, engine, a, current)
+	if dockerapi.IsNotFound(err) { // whether a release is over does not hang on a name
+		c.Warn("The image of release %s of %s is gone: push again, or the next start brings nothing", current.Name(), a.Name)
+		err = nil
+	}
+	return status, err
 }
 
 // Recover makes all that belongs to the app agree with its current release, whatever a crash, a reboot or a hand has
@@ -118,8 +123,14 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if err != nil {
 		return err
 	}
+	if status == ContainersMissing && a.State(app.StoppedFile) != "" {
+		return nil // ps:start makes new ones
+	}
 	if status == ContainersMissing {
 		c.Info1("A container of %s cannot come back: deploying it again", a.Name)
+		if err := latestIsCurrent(ctx, c, a); err != nil {
+			return err
+		}
 		return Start(ctx, c, a, Source{Tag: LatestTag, Cause: "recover"})
 	}
 	current, err := release.Current(a)
@@ -133,6 +144,23 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 		err = fmt.Errorf("cannot bring %q back: it does not come up, see above and: dokku logs %s; push a version that does, or: dokku rollback %s", a.Name, a.Name, a.Name)
 	}
 	return err
+}
+
+// latestIsCurrent has the app's latest image be that of the release in service, not one that was tried after it.
+func latestIsCurrent(ctx context.Context, c *plug.C, a app.App) error {
+	current, err := release.Current(a)
+	if err != nil || current == nil {
+		return err
+	}
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	if err := engine.Tag(ctx, current.Image, a.Image(LatestTag)); err != nil {
+		return fmt.Errorf("cannot bring release %s of %q back: %w; push again", current.Name(), a.Name, err)
+	}
+	return nil
 }
 
 // sweep removes what writers that were killed have left in directories.

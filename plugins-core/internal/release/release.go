@@ -64,7 +64,8 @@ type Release struct {
 	Phases        []Phase           `json:"phases"`
 
 	// Before is the text of the settings that a rollback replaces, to be put back when it does not come to its end;
-	// null where there was no such file. It is dropped then.
+	// null where there was no such file. It is dropped when the release
+	// cannot be taken back any more.
 	Before map[string]*string `json:"before,omitempty"`
 }
 
@@ -268,7 +269,10 @@ func (r *Release) Finish(a app.App, outcome Outcome, reason string) error {
 		return fmt.Errorf("cannot call release v%d of %q %s: it is %s", r.Number, a.Name, outcome, r.Outcome)
 	}
 	before := *r
-	r.Outcome, r.Before = outcome, nil
+	r.Outcome = outcome
+	if outcome != Deployed && outcome != Reverting { // which may still be taken back
+		r.Before = nil
+	}
 	if outcome != Deployed {
 		r.Reason = reason
 	}
