@@ -212,7 +212,6 @@ func TestCrashes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	full := os.Getenv("DOKKU_TEST_FULL") != ""
 	c := newCrashes(t)
 	points := failpoints(t, "deploy-")
@@ -259,7 +258,6 @@ func TestCrashedDestroy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	p := newPlatform(t)
 	g := newPusher(t, p, "gone", "")
 	tried := 0
@@ -305,7 +303,6 @@ func TestRandomKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	kills := 12
 	if n := os.Getenv("DOKKU_TEST_KILLS"); n != "" {
 		if _, err := fmt.Sscan(n, &kills); err != nil {

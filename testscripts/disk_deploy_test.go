@@ -18,7 +18,6 @@ func TestFullDiskDeploy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("deploys: not in short mode")
 	}
-	t.Parallel()
 	dir := mount(t, "-t", "tmpfs", "-o", "size=32m,mode=755", "tmpfs")
 	s := newStore(t, dir)
 	s.env = append(s.env, "DOKKU_MIN_FREE_MB=0", "DOKKU_WATCH=0", "DOKKU_WAIT_TO_RETIRE=0", "DOKKU_STOP_TIMEOUT=1")

@@ -227,7 +227,6 @@ func TestPushesUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	pushes, each, requests := 10, 1, 0
 	if os.Getenv("DOKKU_TEST_FULL") != "" {
 		pushes, each, requests = 50, 4, 100_000
@@ -298,7 +297,6 @@ func TestPushOutcomes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	const rounds = 25 // of four pushes
 	p := newPlatform(t)
 	work := filepath.Join(p.dir, "outcomes")

@@ -130,7 +130,6 @@ func TestPushesAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	g := newPusher(t, newPlatform(t), "race", "")
 	g.commit(t, "start")
 	if out, err := g.push(); err != nil {
@@ -238,7 +237,6 @@ func TestDestroyDuringDeploy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	const rounds = 2
 	p := newPlatform(t)
 	hooks := []string{"pre-build", "check-deploy", "post-deploy"}
@@ -279,7 +277,6 @@ func TestBuildSlots(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	p := newPlatform(t)
 	rc := filepath.Join(p.root, "dokkurc")
 	text, err := os.ReadFile(rc)

@@ -77,7 +77,6 @@ func TestReboot(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	apps, stopped, reboots := 5, 1, 2
 	if os.Getenv("DOKKU_TEST_FULL") != "" {
 		apps, stopped, reboots = 20, 2, 20

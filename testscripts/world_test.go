@@ -154,7 +154,6 @@ func TestWorld(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	t.Parallel()
 	p := newPlatform(t)
 	work := p.dir + "/work"
 	if err := os.MkdirAll(work+"/plugins", 0o755); err != nil {
