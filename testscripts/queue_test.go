@@ -125,7 +125,7 @@ func (g *pusher) ref(t *testing.T) string {
 
 // TestPushesAtOnce pushes different commits to one app at the same moment, two by two and then ten: each push ends with 0
 // or 1, with 0 exactly when its commit was deployed, and branch, release and what is served are those of the last one
-// that was told so.
+// that was told so. DOKKU_TEST_FULL makes it 400 pushes.
 func TestPushesAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
@@ -139,11 +139,15 @@ func TestPushesAtOnce(t *testing.T) {
 	for i := range clones {
 		clones[i] = g.clone(t)
 	}
+	pairs, crowds := 20, 1
+	if os.Getenv("DOKKU_TEST_FULL") != "" {
+		pairs, crowds = 100, 20
+	}
 	last := g // who has pushed what serves
 	began, pushes, acknowledged := time.Now(), 0, 0
-	for round := range 21 {
+	for round := range pairs + crowds {
 		n := 2
-		if round == 20 {
+		if round >= pairs {
 			n = len(clones)
 		}
 		known := len(g.releases(t))
@@ -233,11 +237,15 @@ func (g *gate) open(t *testing.T, hook string) {
 
 // TestDestroyDuringDeploy destroys an app while it is built, checked and switched, with a push behind: the destruction
 // waits for its turn, the push ends with an error, and no container is left of an app that is not there.
+// DOKKU_TEST_FULL does it twenty times at each point.
 func TestDestroyDuringDeploy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	const rounds = 2
+	rounds := 2
+	if os.Getenv("DOKKU_TEST_FULL") != "" {
+		rounds = 20
+	}
 	p := newPlatform(t)
 	hooks := []string{"pre-build", "check-deploy", "post-deploy"}
 	at := newGate(t, p, "destroy", hooks...)
