@@ -17,6 +17,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -44,7 +45,7 @@ func diagnose(ctx context.Context, c *plug.C, d *plug.Diagnosis) {
 		if len(names) > 0 {
 			p.resolve(names, a.Name, d)
 		}
-		if up && len(names) > 0 && x.serving && a.State(app.StoppedFile) == "" {
+		if up && len(names) > 0 && x.serving && !release.Stopped(a) {
 			p.probe(x, names)
 		}
 	})

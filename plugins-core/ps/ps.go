@@ -13,7 +13,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
-	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	releases "github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
@@ -158,8 +158,8 @@ func stop(ctx context.Context, c *plug.C, a app.App) error {
 		if err != nil {
 			return err
 		}
-		stopped := a.State(app.StoppedFile) != ""
-		if err := record.WriteLine(a.Path(app.StoppedFile), "stopped by ps:stop"); err != nil {
+		stopped := releases.Stopped(a)
+		if err := releases.MarkStopped(a); err != nil {
 			return err
 		}
 		c.Info1("Stopping %s ...", a.Name)

@@ -140,7 +140,7 @@ func recoverVerb(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	err = recoverApp(ctx, c, a)
-	if err == nil && a.State(app.StoppedFile) == "" && deploy.Deployed(a) {
+	if err == nil && !release.Stopped(a) && deploy.Deployed(a) {
 		c.Info1("%s is up", a.Name)
 	}
 	return err

@@ -41,7 +41,7 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 		}
 		return &pluginhook.ExitError{Path: c.Path, Code: deploy.ContainersMissing}
 	}
-	if a.State(app.StoppedFile) == "" {
+	if !release.Stopped(a) {
 		err = parallel(kept, func(p *process) error { return startAgain(ctx, engine, p.container) })
 		if dockerapi.IsPortTaken(err) {
 			c.Warn("%v", err)
@@ -63,7 +63,7 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 	}
 	err = removeRelease(ctx, engine, list, drop)
 	nameContainers(ctx, c, engine, a, list, kept)
-	if err := errors.Join(err, retireOthers(ctx, c, engine, a, kept)); err != nil || a.State(app.StoppedFile) != "" {
+	if err := errors.Join(err, retireOthers(ctx, c, engine, a, kept)); err != nil || release.Stopped(a) {
 		return err
 	}
 	return checkAgain(ctx, c, a, keep, slices.DeleteFunc(kept, settled))

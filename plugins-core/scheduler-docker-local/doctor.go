@@ -116,7 +116,7 @@ func (x *examination) containers(ctx context.Context, list []dockerapi.Container
 	if !complete {
 		x.d.Violation("containers", x.app.Name, x.recover(), "release %s has lost containers: %s", name, strings.Join(x.lost(kept), ", "))
 	}
-	stopped := x.app.State(app.StoppedFile) != ""
+	stopped := release.Stopped(x.app)
 	for _, item := range list {
 		p := processOf(kept, item.ID)
 		switch {
@@ -246,7 +246,7 @@ func (x *examination) images(ctx context.Context) error {
 		return nil
 	}
 	for _, tag := range []string{x.current.Name(), deploy.LatestTag} {
-		if tags[tag] != x.current.Image && (tag != deploy.LatestTag || x.app.State(app.StoppedFile) == "") {
+		if tags[tag] != x.current.Image && (tag != deploy.LatestTag || !release.Stopped(x.app)) {
 			x.d.Violation("images", x.app.Name, x.recover(), "%s is not the image that is in service", x.app.Image(tag))
 		}
 	}
@@ -312,24 +312,4 @@ func strangePorts(c *plug.C, d *plug.Diagnosis) {
 			owner[port] = e.Name()
 		}
 	}
-}
-
-// leaving are the words of the processes that end old containers: these, and the apps that they belong to.
-func leaving() map[string]bool {
-	out := map[string]bool{}
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is good, so there is no error
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		words := strings.Split(string(data), "\x00")
-		if len(words) < 3 || words[1] != pluginName+":watch" && words[1] != pluginName+":retire" {
-			continue
-		}
-		for _, word := range words[2:] {
-			out[word] = true
-		}
-	}
-	return out
 }

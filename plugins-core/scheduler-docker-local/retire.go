@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // settleApp gives the containers of a release that is in service their names, and leaves the old ones running, for the
@@ -64,7 +66,7 @@ func settleApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 	}
 	lock, err := holdWatch(a)
 	if err == nil {
-		err = errors.Join(detach(c, w.args(), lock), lock.Close())
+		err = errors.Join(detach(laterEnv(c.Env), w.args(), lock), lock.Close())
 	}
 	if err != nil {
 		c.Warn("The old container is left to the next deploy: %v", err)
@@ -99,39 +101,111 @@ func nameContainer(ctx context.Context, engine *dockerapi.Engine, name string, l
 	return engine.Rename(ctx, p.container, name)
 }
 
+// laterEnv is env without what belongs to this deploy, or to the push that it is for.
+func laterEnv(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return slices.Contains([]string{app.LockTokenEnv, app.LockFDEnv, release.Env, deploy.BranchEnv, deploy.CauseEnv}, key) || strings.HasPrefix(key, "GIT_")
+	})
+}
+
 // detach starts a dokku of its own session that outlives the push, and inherits files.
-func detach(c *plug.C, args []string, files ...*os.File) error {
-	path, err := proc.LookPath(c.Env, args[0])
+func detach(env, args []string, files ...*os.File) error {
+	path, err := proc.LookPath(env, args[0])
 	if err != nil {
 		return err
 	}
-	cmd := &exec.Cmd{Path: path, Args: args, Dir: "/", SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	for _, kv := range c.Env {
-		key, _, _ := strings.Cut(kv, "=")
-		switch { // what belongs to this deploy, or to the push that it is for
-		case key == app.LockTokenEnv, key == app.LockFDEnv, key == release.Env, key == deploy.BranchEnv, key == deploy.CauseEnv, strings.HasPrefix(key, "GIT_"):
-		default:
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
-	cmd.ExtraFiles = files
+	cmd := &exec.Cmd{Path: path, Args: args, Dir: "/", Env: env, ExtraFiles: files, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start the process that ends the old containers: %w", err)
 	}
 	return cmd.Process.Release()
 }
 
-// retireNow is a process that ends containers beside a build: CONTAINER...
-func retireNow(ctx context.Context, c *plug.C) error {
-	if len(c.Args) == 0 {
-		return c.Usage("cannot retire nothing: give containers")
+// retire has a process of its own end containers of the app: how long that takes is not the pusher's concern. Who holds
+// the app's lock lends it to the process; when it comes too late for that, it waits for the lock.
+func retire(c *plug.C, a app.App, ids []string) error {
+	if len(ids) == 0 {
+		return nil
 	}
+	env := settings.Set(laterEnv(c.Env), app.LockTokenEnv, c.Getenv(app.LockTokenEnv))
+	return detach(env, append([]string{"dokku", pluginName + ":retire", a.Name}, ids...))
+}
+
+// retireNow is that process: APP CONTAINER... What has come to be needed meanwhile it leaves alone.
+func retireNow(ctx context.Context, c *plug.C) error {
+	if len(c.Args) < 2 {
+		return c.Usage("cannot retire nothing: give an app and containers")
+	}
+	ids := c.Args[1:]
+	a, err := c.App(0)
+	if err == nil {
+		err = c.Lock(ctx, a, func(c *plug.C) error { return endSome(ctx, c, a, ids, 0) })
+	}
+	var missing *app.NotFoundError
+	if errors.As(err, &missing) {
+		return nil // its containers went with it
+	}
+	return err
+}
+
+// endSome ends those of the app's containers that are among ids and not spared. The caller holds the app's lock. over is
+// as in spared.
+func endSome(ctx context.Context, c *plug.C, a app.App, ids []string, over int) error {
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
-	return endAll(ctx, c, engine, c.Args)
+	list, err := engine.List(ctx, a.Name, "")
+	if err != nil {
+		return err
+	}
+	spare, err := spared(a, list, over)
+	if err != nil {
+		return err
+	}
+	var end []string
+	for _, item := range list {
+		if slices.Contains(ids, item.ID) && !spare[item.ID] {
+			end = append(end, item.ID)
+		}
+	}
+	return endAll(ctx, c, engine, end)
+}
+
+// spared are the containers of list that nobody may end but who replaces them: those that serve, those of the current
+// release and of one that is being made, and, while a process watches the current release, those of the release to
+// which it would go back. The watch of release over is known to be over; 0: none is.
+func spared(a app.App, list []dockerapi.Container, over int) (map[string]bool, error) {
+	serving, err := runningProcesses(a)
+	if err != nil {
+		return nil, err
+	}
+	current, err := release.Current(a)
+	if err != nil {
+		return nil, err
+	}
+	needed := []*release.Release{current}
+	unfinished, err := release.Unfinished(a)
+	if err != nil {
+		return nil, err
+	}
+	needed = append(needed, unfinished)
+	if current != nil && current.Number != over && isWatching(a, current.Number) {
+		before, err := release.Before(a, current.Number)
+		if err != nil {
+			return nil, err
+		}
+		needed = append(needed, before)
+	}
+	out := map[string]bool{}
+	for _, item := range list {
+		out[item.ID] = isKept(serving, item.ID) || slices.ContainsFunc(needed, func(r *release.Release) bool {
+			return r != nil && item.Labels[dockerapi.LabelKind] == kindDeploy && releaseOf(item) == r.Number
+		})
+	}
+	return out, nil
 }
 
 func endAll(ctx context.Context, c *plug.C, engine *dockerapi.Engine, ids []string) error {
@@ -157,36 +231,32 @@ func end(ctx context.Context, engine *dockerapi.Engine, id string, grace time.Du
 	return engine.RemoveUnnamed(ctx, got.Image)
 }
 
-// cleanUp removes what earlier deploys of the app left: containers that no state file names and that nobody talks to
-// any more, and ended builds. The caller holds the app's lock, so no other deploy has containers of its own now.
+// cleanUp removes what earlier deploys of the app left: containers that nobody needs or talks to any more, and ended
+// builds. The caller holds the app's lock, so no other deploy has containers of its own now.
 func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
-	current, err := runningProcesses(a)
+	list, err := engine.List(ctx, a.Name, "")
 	if err != nil {
 		return err
 	}
-	list, err := engine.List(ctx, a.Name, "")
+	spare, err := spared(a, list, 0)
 	if err != nil {
 		return err
 	}
 	busy := connectedPorts()
 	var idle []string
 	err = parallel(list, func(item dockerapi.Container) error {
-		if item.Running || item.Status == "created" || item.Status == "restarting" || isKept(current, item.ID) {
+		if item.Running || item.Status == "created" || item.Status == "restarting" || spare[item.ID] {
 			return nil
 		}
 		return errors.Join(engine.Remove(ctx, item.ID), engine.RemoveUnnamed(ctx, item.Image))
 	})
 	for _, item := range list {
-		retired := (item.Running || item.Status == "restarting") && item.Labels[dockerapi.LabelKind] == kindDeploy && !isKept(current, item.ID)
+		retired := (item.Running || item.Status == "restarting") && item.Labels[dockerapi.LabelKind] == kindDeploy && !spare[item.ID]
 		if retired && !busy[item.HostPort] { // else it is left to the process that waits for its time
 			idle = append(idle, item.ID)
 		}
 	}
-	if len(idle) == 0 {
-		return err
-	}
-	// Beside the build: how long an app takes to end is not the pusher's concern.
-	return errors.Join(err, detach(c, append([]string{"dokku", pluginName + ":retire"}, idle...)))
+	return errors.Join(err, retire(c, a, idle))
 }
 
 // retireOthers ends the app's containers that are not kept, but for those that a process watches over, and those of a
@@ -213,10 +283,7 @@ func retireOthers(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a ap
 			}
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return detach(c, append([]string{"dokku", pluginName + ":retire"}, ids...))
+	return retire(c, a, ids)
 }
 
 // connectedPorts returns the ports of this host to which somebody on it holds a connection, as the proxy does for

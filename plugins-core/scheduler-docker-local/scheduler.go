@@ -48,7 +48,7 @@ func Plugin() *plug.Plugin {
 			"post-delete":  func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
 		},
 		Commands: []plug.Command{
-			{Name: pluginName + ":retire", Args: "CONTAINER ...", Internal: true, Run: retireNow},
+			{Name: pluginName + ":retire", Args: "APP CONTAINER ...", Internal: true, Run: retireNow},
 			{Name: pluginName + ":watch", Args: "APP RELEASE SECONDS SECONDS [CONTAINER ...]", Internal: true, Run: watchVerb},
 		},
 	}

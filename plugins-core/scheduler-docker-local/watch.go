@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,27 +96,15 @@ func watchVerb(ctx context.Context, c *plug.C) error {
 		return context.Cause(ctx)
 	case <-time.After(w.retire - time.Since(began)): // by the monotonic clock
 	}
-	if err := w.endOld(ctx, engine); err != nil {
+	if err := w.endOld(ctx); err != nil {
 		return err
 	}
 	return c.Trigger(ctx, "core-prune", a.Name)
 }
 
-// endOld ends the old containers, but not one that has come to serve again.
-func (w *watch) endOld(ctx context.Context, engine *dockerapi.Engine) error {
-	return w.c.Lock(ctx, w.app, func(c *plug.C) error {
-		current, err := runningProcesses(w.app)
-		if err != nil {
-			return err
-		}
-		var ids []string
-		for _, id := range w.old {
-			if !isKept(current, id) {
-				ids = append(ids, id)
-			}
-		}
-		return endAll(ctx, c, engine, ids)
-	})
+// endOld ends the old containers, but not one that has come to serve again, or that the watch of a later release needs.
+func (w *watch) endOld(ctx context.Context) error {
+	return w.c.Lock(ctx, w.app, func(c *plug.C) error { return endSome(ctx, c, w.app, w.old, w.release) })
 }
 
 // follow watches the containers of the release. One that crashes again and again, or is gone, takes the release back.
@@ -229,4 +219,39 @@ func isWatched(a app.App) bool {
 	}
 	defer f.Close()
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// later are the words of the processes that end old containers, those of all apps, behind the program's name.
+func later() (out [][]string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is good, so there is no error
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		words := strings.Split(string(data), "\x00")
+		if len(words) > 2 && (words[1] == pluginName+":watch" || words[1] == pluginName+":retire") {
+			out = append(out, words[1:])
+		}
+	}
+	return out
+}
+
+// leaving are the containers that such processes end, and the apps that they belong to.
+func leaving() map[string]bool {
+	out := map[string]bool{}
+	for _, words := range later() {
+		for _, word := range words[1:] {
+			out[word] = true
+		}
+	}
+	return out
+}
+
+// isWatching tells whether a process watches release n of the app, and may go back to the one before. It says so until
+// the old containers end, a while after the watch.
+func isWatching(a app.App, n int) bool {
+	return isWatched(a) && slices.ContainsFunc(later(), func(words []string) bool {
+		return len(words) > 3 && words[0] == pluginName+":watch" && words[1] == a.Name && words[2] == strconv.Itoa(n) && words[3] != "0"
+	})
 }

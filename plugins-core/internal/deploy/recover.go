@@ -109,6 +109,11 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 		return err
 	}
 	failpoint.Hit(failpoint.RecoverBegun)
+	if unfinished == nil && !release.Stopped(a) { // the mark may be of a release before, see [settle]
+		if err := a.SetState(app.StoppedFile, ""); err != nil {
+			return err
+		}
+	}
 	if unfinished != nil {
 		outcome, reason := release.Interrupted, "the process that deployed it ended"
 		if unfinished.Outcome == release.Reverting {
@@ -123,7 +128,7 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if err != nil {
 		return err
 	}
-	if status == ContainersMissing && a.State(app.StoppedFile) != "" {
+	if status == ContainersMissing && release.Stopped(a) {
 		return nil // ps:start makes new ones
 	}
 	if status == ContainersMissing {
@@ -249,7 +254,7 @@ func RecoverAll(ctx context.Context, c *plug.C) error {
 				failed = append(failed, name)
 			case !a.Exists():
 				c.Info1("%s is destroyed", name)
-			case a.State(app.StoppedFile) != "":
+			case release.Stopped(a):
 				c.Info1("%s stays stopped", name)
 			default:
 				c.Info1("%s is up", name)

@@ -199,6 +199,12 @@ func Current(a app.App) (*Release, error) {
 	return find(a, func(r *Release) bool { return r.Outcome == Deployed })
 }
 
+// Before returns the release that was in service before release n, to which one goes back from there; nil when there is
+// none.
+func Before(a app.App, n int) (*Release, error) {
+	return find(a, func(r *Release) bool { return r.Outcome == Deployed && r.Number < n })
+}
+
 // Any tells whether the app has releases on record.
 func Any(a app.App) (bool, error) {
 	list, err := numbers(a)
