@@ -204,7 +204,10 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	}
 	failpoint.Hit(failpoint.DestroyImages)
 	errs = append(errs, removeDir(ctx, c, engine, a))
-	return errors.Join(append(errs, release.Tell(c.Settings(), release.Event{App: a.Name, What: "destroyed", By: c.Getenv("SSH_NAME")}))...)
+	if err := release.Tell(c.Settings(), release.Event{App: a.Name, What: "destroyed", By: c.Getenv("SSH_NAME")}); err != nil {
+		c.Warn("%v", err) // it is gone all the same
+	}
+	return errors.Join(errs...)
 }
 
 // removeDir renames the directory first, so that no half of it is ever taken for an app.

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
@@ -53,7 +54,7 @@ type summary struct {
 	Kept     bool            `json:"kept"` // a rollback can go to it
 }
 
-func list(_ context.Context, c *plug.C) error {
+func list(ctx context.Context, c *plug.C) error {
 	req, err := parse(c, 1)
 	if err != nil {
 		return err
@@ -67,10 +68,14 @@ func list(_ context.Context, c *plug.C) error {
 		return err
 	}
 	kept := release.Kept(all, release.Retain(c.Settings(), a.Name))
+	there, err := imagesOf(ctx, c, kept)
+	if err != nil {
+		c.Warn("Whether the images are there is not known: %v", err)
+	}
 	lines := make([]summary, 0, len(all))
 	for _, r := range all {
 		lines = append(lines, summary{Number: r.Number, Current: len(kept) > 0 && kept[0] == r, Outcome: r.Outcome, Reason: r.Reason, Cause: cause(r),
-			Revision: r.Revision, By: r.By, Began: r.Began, Seconds: r.Seconds(), Kept: slices.Contains(kept, r)})
+			Revision: r.Revision, By: r.By, Began: r.Began, Seconds: r.Seconds(), Kept: slices.Contains(kept, r) && (err != nil || there[r.Image])})
 	}
 	if req.json {
 		return printJSON(c.Stdout, lines)
@@ -82,18 +87,41 @@ func list(_ context.Context, c *plug.C) error {
 	c.Info2("%s releases", a.Name)
 	t := tabwriter.NewWriter(c.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "RELEASE\tOUTCOME\tCAUSE\tREVISION\tBY\tWHEN\tSECONDS\tROLLBACK")
-	for _, s := range lines {
+	for i, s := range lines {
 		name, can := release.Name(s.Number), ""
 		switch {
 		case s.Current:
 			can = "current"
 		case s.Kept:
 			can = "possible"
+		case slices.Contains(kept, all[i]):
+			can = "image gone"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.7s\t%s\t%s\t%.1f\t%s\n", name, s.Outcome, s.Cause, s.Revision, s.By.Name,
 			s.Began.Local().Format(time.DateTime), s.Seconds, can)
 	}
 	return t.Flush()
+}
+
+// imagesOf tells which images of list are in the engine, by id: a name can be made again.
+func imagesOf(ctx context.Context, c *plug.C, list []*release.Release) (map[string]bool, error) {
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	there := map[string]bool{}
+	for _, r := range list {
+		if _, asked := there[r.Image]; asked {
+			continue
+		}
+		id, err := engine.ImageID(ctx, r.Image)
+		if err != nil {
+			return nil, err
+		}
+		there[r.Image] = id != ""
+	}
+	return there, nil
 }
 
 func cause(r *release.Release) string {

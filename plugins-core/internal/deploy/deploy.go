@@ -44,7 +44,8 @@ type Source struct {
 func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 	began := time.Now()
 	if err := Build(ctx, c, a, dir, rev); err != nil {
-		return errors.Join(err, tell(c, release.Event{App: a.Name, What: "build-failed", Text: firstLine(err)}))
+		tell(c, release.Event{App: a.Name, What: "build-failed", Text: firstLine(err)})
+		return err
 	}
 	cause := c.Getenv(CauseEnv)
 	if cause == "" {
@@ -152,6 +153,11 @@ func Release(ctx context.Context, c *plug.C, a app.App, tag string) error {
 		return err
 	}
 	defer engine.Close()
+	if tag == LatestTag {
+		if err := findLatest(ctx, engine, a); err != nil {
+			return err
+		}
+	}
 	image, err := engine.Image(ctx, a.Image(tag))
 	if dockerapi.IsNotFound(err) {
 		return fmt.Errorf("cannot deploy %q: it has no image; push its code first", a.Name)

@@ -46,7 +46,8 @@ func takeBack(ctx context.Context, c *plug.C, a app.App, scheduler string, r *re
 	if err := r.Finish(a, outcome, reason); err != nil {
 		return err
 	}
-	return tell(c, release.Event{App: a.Name, Release: r.Number, What: string(outcome), Text: reason})
+	tell(c, release.Event{App: a.Name, Release: r.Number, What: string(outcome), Text: reason})
+	return nil
 }
 
 // adopt has records and proxy name the containers of the current release, starts those that do not run, and removes
@@ -149,6 +150,23 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 		err = fmt.Errorf("cannot bring %q back: it does not come up, see above and: dokku logs %s; push a version that does, or: dokku rollback %s", a.Name, a.Name, a.Name)
 	}
 	return err
+}
+
+// findLatest gives the app's latest image its name if somebody has removed that: the image of the release in service may
+// be there.
+func findLatest(ctx context.Context, engine *dockerapi.Engine, a app.App) error {
+	id, err := engine.ImageID(ctx, a.Image(LatestTag))
+	if err != nil || id != "" {
+		return err
+	}
+	current, err := release.Current(a)
+	if err != nil || current == nil {
+		return err
+	}
+	if err := engine.Tag(ctx, current.Image, a.Image(LatestTag)); !dockerapi.IsNotFound(err) {
+		return err
+	}
+	return nil // who needs it says what to do
 }
 
 // latestIsCurrent has the app's latest image be that of the release in service, not one that was tried after it.

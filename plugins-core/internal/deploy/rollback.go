@@ -30,6 +30,13 @@ func Rollback(ctx context.Context, c *plug.C, a app.App, n int) error {
 	if err != nil {
 		return err
 	}
+	if image == "" { // somebody removed the name; the image may be there
+		if err := engine.Tag(ctx, to.Image, a.Image(to.Name())); err == nil {
+			image = to.Image
+		} else if !dockerapi.IsNotFound(err) {
+			return err
+		}
+	}
 	if image != to.Image {
 		return fmt.Errorf("cannot roll %q back to %s: its image %s is gone; choose another release: dokku releases %s", a.Name, to.Name(), a.Image(to.Name()), a.Name)
 	}

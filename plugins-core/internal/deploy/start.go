@@ -34,6 +34,11 @@ func Start(ctx context.Context, c *plug.C, a app.App, s Source) error {
 		return err
 	}
 	defer engine.Close()
+	if s.Tag == LatestTag {
+		if err := findLatest(ctx, engine, a); err != nil {
+			return err
+		}
+	}
 	r, err := begin(ctx, c, engine, a, s)
 	if err != nil {
 		return err
@@ -153,7 +158,7 @@ func settle(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App,
 	if r.Cause != "push" { // git itself moves the branch of a push
 		warn(settleRef(ctx, c, a, r))
 	}
-	warn(tell(c, release.Event{App: a.Name, Release: r.Number, What: "deployed", Text: r.Cause, By: r.By.Name}))
+	tell(c, release.Event{App: a.Name, Release: r.Number, What: "deployed", Text: r.Cause, By: r.By.Name})
 	err := c.Trigger(ctx, "scheduler-settle", scheduler, a.Name, strconv.Itoa(r.Number))
 	failpoint.Hit(failpoint.DeployEnded)
 	if now, readErr := release.Read(a, r.Number); err != nil && readErr == nil && now.Outcome == release.Deployed {
@@ -194,11 +199,14 @@ func settleRef(ctx context.Context, c *plug.C, a app.App, r *release.Release) er
 	return c.Trigger(ctx, "git-settle", a.Name, r.Revision, r.Branch)
 }
 
-func tell(c *plug.C, e release.Event) error {
+// tell keeps an event. That it cannot be kept does not undo what has happened.
+func tell(c *plug.C, e release.Event) {
 	if e.By == "" {
 		e.By = c.Getenv("SSH_NAME")
 	}
-	return release.Tell(c.Settings(), e)
+	if err := release.Tell(c.Settings(), e); err != nil {
+		c.Warn("%v", err)
+	}
 }
 
 func since(name string, began time.Time) release.Phase {
