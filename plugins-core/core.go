@@ -5,6 +5,7 @@
 package core
 
 import (
+	"embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,20 +37,36 @@ func All() []*plug.Plugin {
 		apps.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
+		library("certs", "shell functions about certificates"),
 		checks.Plugin(),
+		library("common", "shell functions for plugins"),
 		config.Plugin(),
+		library("docker-options", "shell functions about options for docker"),
 		doctor.Plugin(),
+		library("domains", "shell functions about host names"),
 		git.Plugin(),
 		logs.Plugin(),
 		nginxvhosts.Plugin(),
 		plugin.Plugin(),
+		library("proxy", "shell functions about the proxy"),
 		ps.Plugin(),
 		releases.Plugin(),
 		run.Plugin(),
 		scheduler.Plugin(),
 		schedulerdockerlocal.Plugin(),
 		standard.Plugin(),
+		library("storage", "shell functions about mounts"),
 	}
+}
+
+// libraries are the files with shell functions that plugins source (plugin-contract, section 6).
+//
+//go:embed */functions common/property-functions nginx-vhosts/internal-functions
+var libraries embed.FS
+
+// library is a plugin that is there for its shell functions only.
+func library(name, description string) *plug.Plugin {
+	return &plug.Plugin{Name: name, Description: description}
 }
 
 // Lookup returns the core plugin of that name, or nil.
@@ -94,6 +111,11 @@ func Files(p *plug.Plugin) map[string]string {
 		"[plugin]\ndescription = %q\nversion = \"0.1.0\"\n[plugin.config]\n", p.Description)}
 	for _, hook := range p.HookNames() {
 		files[hook] = plug.Stub(p.Name)
+	}
+	for _, name := range []string{"functions", "internal-functions", "property-functions"} {
+		if text, err := libraries.ReadFile(p.Name + "/" + name); err == nil {
+			files[name] = string(text)
+		}
 	}
 	return files
 }

@@ -136,9 +136,14 @@ func (p *platform) plugins(work string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, dir := range core {
-		if err := os.Symlink(dir, filepath.Join(own, filepath.Base(dir))); err != nil {
+	for _, sub := range []string{"", "available", "enabled"} {
+		if err := os.MkdirAll(filepath.Join(own, sub), 0o755); err != nil {
 			return "", err
+		}
+		for _, dir := range core {
+			if err := os.Symlink(dir, filepath.Join(own, sub, filepath.Base(dir))); err != nil {
+				return "", err
+			}
 		}
 	}
 	return own, nil
