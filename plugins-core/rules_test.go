@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// hookless are the directories whose code does not run in hooks: the generator, the programs of containers, and the
+// hookless are the directories whose code does not run in hooks: the generator, the programs of containers and hooks, and the
 // engine's client, which reads what docker reads, and the points at which tests kill us.
 func hookless() []string {
-	return []string{"gen", "internal/buildstep", "internal/dockerapi", "internal/failpoint"}
+	return []string{"gen", "internal/buildstep", "internal/shim", "internal/dockerapi", "internal/failpoint"}
 }
 
 // forbidden tells why a hook may not use a name of a package: it runs in dokku's process, beside others.

@@ -1,10 +1,38 @@
 package core
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/internal/shim"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // Stack runs one of the programs of containers of the stack image, in such a container, and returns its status.
 func Stack(args []string, stdout, stderr io.Writer) int { return buildstep.Main(args, stdout, stderr) }
+
+// Docker does a call of docker for a plugin of that age, and returns its status.
+func Docker(ctx context.Context, age string, words, env []string) int {
+	return shim.Main(ctx, age, words, env)
+}
+
+// WriteCompat writes the programs that are first in the PATH of hooks.
+func WriteCompat(s settings.Settings) error {
+	for _, age := range []string{plug.Age2014, plug.AgeToday} {
+		dir := s.CompatPath(age)
+		if err := record.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("cannot write the programs for hooks: %w", err)
+		}
+		for name, text := range shim.Files() {
+			if _, err := plug.WriteFile(filepath.Join(dir, name), text, 0o755); err != nil {
+				return fmt.Errorf("cannot write the programs for hooks: %w", err)
+			}
+		}
+	}
+	return nil
+}

@@ -43,7 +43,31 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH
 	if ours {
 		return quiet(call(ctx, r, hook, words, os.Stdin, os.Stdout))
 	}
+	if h, ok := subcommand(r.Path, words[0]); ok {
+		return quiet(call(ctx, r, h, words, os.Stdin, os.Stdout))
+	}
 	return askAll(ctx, r, words)
+}
+
+// subcommand returns the file with which a plugin answers that one verb: NAME/subcommands/SUB for the verb NAME:SUB,
+// NAME/subcommands/default or NAME/subcommands/NAME for the verb NAME (plugin-contract, section 1).
+func subcommand(path, verb string) (h pluginhook.Hook, ok bool) {
+	name, sub, found := strings.Cut(verb, ":")
+	files := []string{sub}
+	if !found {
+		files = []string{"default", name}
+	}
+	for _, file := range files {
+		if name == "" || file == "" || strings.HasPrefix(name, ".") || strings.HasPrefix(file, ".") || strings.ContainsAny(verb, "/\x00") {
+			return h, false
+		}
+		dir := filepath.Join(path, name)
+		h = pluginhook.Hook{Plugin: name, Name: file, Dir: dir, Path: filepath.Join(dir, "subcommands", file)}
+		if st, err := os.Stat(h.Path); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return h, true
+		}
+	}
+	return h, false
 }
 
 // putApp puts the app that --app named where a core verb expects one, so that the words that plugins are asked about

@@ -14,13 +14,14 @@ import (
 
 	"github.com/kballard/go-shellquote"
 
+	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // environment returns the environment of everything that dokku starts: base, the settings files of the host, and the
 // variables that plugins expect (plugin-contract, section 5).
 func environment(base []string) ([]string, error) {
-	env := slices.Clone(base)
+	env := withoutCompat(slices.Clone(base))
 	root := settings.Settings{Env: env}.Root()
 	env, err := readRC(root, env)
 	if err != nil {
@@ -46,7 +47,7 @@ func environment(base []string) ([]string, error) {
 	set("DOKKU_VALID_EXIT", "0")
 	set("DOKKU_LOGS_DIR", s.Get("DOKKU_LOGS_DIR", "/var/log/dokku"))
 	set("DOKKU_EVENTS_LOGFILE", s.Get("DOKKU_EVENTS_LOGFILE", "/var/log/dokku/events.log"))
-	set("DOKKU_DISTRO", s.Get("DOKKU_DISTRO", "debian"))
+	set("DOKKU_DISTRO", s.Get("DOKKU_DISTRO", distribution()))
 	set("DOCKER_BIN", s.Get("DOCKER_BIN", "docker"))
 	// What plugins put between `docker run` and the image, so that their containers can be told from those of others.
 	set("DOKKU_CONTAINER_LABEL", s.Get("DOKKU_CONTAINER_LABEL", "dokku"))
@@ -64,6 +65,33 @@ func environment(base []string) ([]string, error) {
 	}
 	set("SSH_NAME", s.Get("SSH_NAME", name))
 	return env, nil
+}
+
+// withoutCompat takes out of the environment what only hooks of plugins find in it: the dokku that a hook calls is none.
+func withoutCompat(env []string) []string {
+	path, _ := settings.Lookup(env, "PATH")
+	compat := settings.Settings{Env: env}.CompatPath("")
+	if !strings.Contains(path, compat) {
+		return env
+	}
+	if distro, _ := settings.Lookup(env, "DOKKU_DISTRO"); distro == "ubuntu" && strings.Contains(path, compat+"/"+plug.Age2014) {
+		env = settings.Unset(env, "DOKKU_DISTRO")
+	}
+	dirs := slices.DeleteFunc(strings.Split(path, ":"), func(dir string) bool { return filepath.Dir(dir) == compat })
+	return settings.Set(env, "PATH", strings.Join(dirs, ":"))
+}
+
+// distribution is the name of the host's distribution, as it is known to scripts.
+func distribution() string {
+	data, err := os.ReadFile("/etc/os-release")
+	if err == nil {
+		for line := range strings.Lines(string(data)) {
+			if id, ok := strings.CutPrefix(strings.TrimSpace(line), "ID="); ok {
+				return strings.Trim(id, `"'`)
+			}
+		}
+	}
+	return "debian"
 }
 
 func prependPath(env []string, dir string) []string {

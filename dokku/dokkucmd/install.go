@@ -55,6 +55,9 @@ func layDown(s settings.Settings) error {
 			}
 		}
 	}
+	if err := core.WriteCompat(s); err != nil {
+		return err
+	}
 	changed, err := core.Write(available)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +41,8 @@ func Main(args []string) int {
 			return core.Stack(args[2:], os.Stdout, os.Stderr)
 		case "core-install":
 			return coreInstall(args[2:])
+		case "core-docker":
+			return coreDocker(args[2:])
 		}
 	}
 	return plug.Report(os.Stderr, "", run(args[1:]))
@@ -63,6 +66,9 @@ func run(words []string) error {
 			return &plug.UsageError{Text: fmt.Sprintf("cannot read the command %q: %v", line, err)}
 		}
 		env = settings.Unset(env, sshCommandEnv)
+		if len(words) > 0 && words[0] == "help" && slices.Contains(words, "--all") {
+			return becomeVisible(words)
+		}
 	}
 	typed := words
 	words, env, err = globalFlags(words, env)
@@ -80,6 +86,16 @@ func run(words []string) error {
 		return err
 	}
 	return dispatch(ctx, runner, words, overSSH)
+}
+
+// becomeVisible starts dokku anew with words in its own command line: plugins look for --all in that of the process
+// above them, and over ssh ours has no words.
+func becomeVisible(words []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(self, append([]string{"dokku"}, words...), settings.Unset(os.Environ(), sshCommandEnv))
 }
 
 // newRunner returns the runner of all hooks.
@@ -122,7 +138,7 @@ func coreHook(args []string) int {
 	if plugin == nil || plugin.Func(hook) == nil {
 		return plug.Report(os.Stderr, "", fmt.Errorf("cannot run %q: core has no hook %q of plugin %q; the file is of another version", args[1], hook, args[0]))
 	}
-	env := os.Environ()
+	env := withoutCompat(os.Environ()) // a hook of a plugin may have fired this one
 	runner, err := newRunner(env)
 	if err != nil {
 		return plug.Report(os.Stderr, "", err)
@@ -132,6 +148,16 @@ func coreHook(args []string) int {
 	call := &pluginhook.Call{Hook: hook, Path: args[1], Dir: dir, Args: args[2:], Env: env,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Runner: runner}
 	return plug.Report(os.Stderr, call.Path, inproc.Run(ctx, plugin.Func(hook), call))
+}
+
+// coreDocker is what the docker command of hooks executes: AGE WORD...
+func coreDocker(args []string) int {
+	if len(args) == 0 {
+		return plug.Report(os.Stderr, "", &plug.UsageError{Text: "cannot run docker: want AGE [WORD ...]"})
+	}
+	ctx, stop := pluginhook.WithSignals(context.Background())
+	defer stop()
+	return core.Docker(ctx, args[0], args[1:], os.Environ())
 }
 
 func splitPath(path string) (dir, base string) {

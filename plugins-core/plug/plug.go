@@ -18,6 +18,12 @@ import (
 // NotMine is the status with which a plugin's `commands` says that a verb is not its own.
 const NotMine = 10
 
+// The ages of plugins: those of 2014 have no plugin.toml (docs/compatibility.md).
+const (
+	Age2014  = "2014"
+	AgeToday = "today"
+)
+
 // Plugin is one core plugin.
 type Plugin struct {
 	Name        string // its directory

@@ -108,6 +108,11 @@ func (s Settings) CorePluginPath() string {
 	return s.Get("PLUGIN_CORE_PATH", filepath.Join(s.LibRoot(), "core-plugins"))
 }
 
+// CompatPath is the directory that is first in the PATH of hooks of plugins of that age.
+func (s Settings) CompatPath(age string) string {
+	return filepath.Join(s.CorePluginPath(), "compat", age)
+}
+
 // User owns everything and runs every verb that does not need root.
 func (s Settings) User() string { return s.Get(SystemUser, "dokku") }
 

@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ func Exec(lookup func(plugin string) *plug.Plugin, next pluginhook.Exec, limit t
 		if fn := find(lookup, c); fn != nil {
 			return Run(ctx, fn, c)
 		}
-		return limited(ctx, legacyArgs(c))
+		return limited(ctx, foreign(c))
 	}
 }
 
@@ -75,24 +74,4 @@ func withStreams(c *pluginhook.Call) *pluginhook.Call {
 		all.Stderr = io.Discard
 	}
 	return &all
-}
-
-// legacyArgs gives plugins of 2014, which have no plugin.toml, the arguments of their time, APP IMAGE, for the hooks
-// whose arguments have changed since (plugin-contract, section 3).
-func legacyArgs(c *pluginhook.Call) *pluginhook.Call {
-	var app string
-	switch {
-	case (c.Hook == "pre-build" || c.Hook == "post-build") && len(c.Args) == 3:
-		app = c.Args[1]
-	case c.Hook == "pre-deploy" && len(c.Args) == 2:
-		app = c.Args[0]
-	default:
-		return c
-	}
-	if _, err := os.Stat(c.Dir + "/plugin.toml"); err == nil {
-		return c
-	}
-	old := *c
-	old.Args = []string{app, "dokku/" + app}
-	return &old
 }

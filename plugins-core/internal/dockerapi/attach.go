@@ -70,3 +70,19 @@ func (e *Engine) RunAttached(ctx context.Context, id string, s Streams, tty bool
 func (e *Engine) Resize(ctx context.Context, id string, width, height int) error {
 	return e.cli.ContainerResize(ctx, id, container.ResizeOptions{Width: uint(width), Height: uint(height)})
 }
+
+// Feed starts a created container, calls started, and gives it stdin to its end, without waiting for more.
+func (e *Engine) Feed(ctx context.Context, id string, stdin io.Reader, started func()) error {
+	conn, err := e.cli.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: true})
+	if err != nil {
+		return explain("attach to container "+short(id), err)
+	}
+	defer conn.Close()
+	if err := e.Start(ctx, id); err != nil {
+		return err
+	}
+	started()
+	_, _ = io.Copy(conn.Conn, stdin) // a process that reads no more is not a fault
+	_ = conn.CloseWrite()
+	return nil
+}
