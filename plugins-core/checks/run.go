@@ -36,7 +36,14 @@ func (p *probe) runDefault(ctx context.Context) error {
 	if mayBeSilent {
 		limit = stays
 	}
-	p.c.Info1("Waiting for %d seconds ...", limit)
+	switch {
+	case p.port == 0:
+		p.c.Info1("Waiting for %d seconds, for which it has to stay up ...", limit)
+	case mayBeSilent:
+		p.c.Info1("Waiting for at most %d seconds, until it listens on port %d or has stayed up ...", limit, p.port)
+	default:
+		p.c.Info1("Waiting for at most %d seconds, until it listens on port %d ...", limit, p.port)
+	}
 	if err := p.pause(ctx, seconds(limit)); err != nil {
 		return err
 	}

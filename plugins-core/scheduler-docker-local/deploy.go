@@ -107,6 +107,9 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if r.args, err = dockerArgs(ctx, r.c, r.app, "docker-args-deploy", r.tag, "deploy"); err != nil {
 		return err
 	}
+	if err := refuseTaken(ctx, r.engine, r.app, r.args); err != nil {
+		return err
+	}
 	vhost, err := r.c.FirstLine(ctx, "domains-vhost-enabled", r.app.Name)
 	if err != nil {
 		return err
@@ -192,7 +195,13 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 			return err
 		}
 		spec.Publish = &dockerapi.Publish{HostIP: ip, HostPort: port, ContainerPort: p.port}
-		if err = r.launch(ctx, p, spec); !dockerapi.IsPortTaken(err) || try == 2*keptPorts {
+		if err = r.launch(ctx, p, spec); !dockerapi.IsPortTaken(err) {
+			return err
+		}
+		if taken := refuseTaken(ctx, r.engine, r.app, r.args); taken != nil { // no other port of ours would help
+			return taken
+		}
+		if try == 2*keptPorts {
 			return err
 		}
 	}
