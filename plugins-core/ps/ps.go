@@ -235,23 +235,38 @@ func scaleVerb(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	counts, err := scale.Read(a)
-	if err != nil {
-		return err
-	}
 	if len(c.Args) < 2 {
+		counts, err := scale.Read(a)
+		if err != nil {
+			return err
+		}
 		c.Info1("Scaling for %s", a.Name)
 		for _, p := range counts {
 			c.Info1("%-15s %d", p.Type, p.Count)
 		}
 		return nil
 	}
-	before := slices.Clone(counts)
+	if _, err := scaled(c, nil); err != nil {
+		return err
+	}
+	// A hook of a deploy sets what that deploy, or the next, starts; else one lock is over reading, writing and the restart,
+	// so that of two calls at the same time neither is lost.
+	if a.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
+		return setScale(c, a, func() error { return deploy.Restart(ctx, c, a, "scale") })
+	}
+	return c.Lock(ctx, a, func(c *plug.C) error {
+		return setScale(c, a, func() error { return deploy.RestartLocked(ctx, c, a, "scale") })
+	})
+}
+
+// scaled is counts with what the words of the call change.
+func scaled(c *plug.C, counts []scale.Process) ([]scale.Process, error) {
+	counts = slices.Clone(counts)
 	for _, word := range c.Args[1:] {
 		name, count, ok := strings.Cut(word, "=")
 		n, err := strconv.Atoi(count)
 		if !ok || err != nil || n < 0 || n > scale.Max || !scale.ValidType(name) {
-			return c.Usage("cannot scale by %q: give PROCESS=COUNT with a count of 0 to %d", word, scale.Max)
+			return nil, c.Usage("cannot scale by %q: give PROCESS=COUNT with a count of 0 to %d", word, scale.Max)
 		}
 		i := slices.IndexFunc(counts, func(p scale.Process) bool { return p.Type == name })
 		if i < 0 {
@@ -260,11 +275,23 @@ func scaleVerb(ctx context.Context, c *plug.C) error {
 			counts[i].Count = n
 		}
 	}
+	return counts, nil
+}
+
+func setScale(c *plug.C, a app.App, restart func() error) error {
+	before, err := scale.Read(a)
+	if err != nil {
+		return err
+	}
+	counts, err := scaled(c, before)
+	if err != nil {
+		return err
+	}
 	if err := scale.Write(a, counts); err != nil {
 		return err
 	}
 	c.Info1("Scaling %s", a.Name)
-	if err := deploy.Restart(ctx, c, a, "scale"); err != nil {
+	if err := restart(); err != nil {
 		// What cannot run must not stand in the way of the next deploy.
 		return errors.Join(err, scale.Write(a, before))
 	}

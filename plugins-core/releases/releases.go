@@ -122,7 +122,7 @@ func recoverHook(ctx context.Context, c *plug.C) error {
 }
 
 func recoverApp(ctx context.Context, c *plug.C, a app.App) error {
-	if err := deploy.SweepData(c.Settings()); err != nil {
+	if err := deploy.SweepData(c.Settings(), a.Name); err != nil {
 		return err
 	}
 	return deploy.RecoverLocked(ctx, c, a)

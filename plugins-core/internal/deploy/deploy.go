@@ -229,10 +229,13 @@ func Restart(ctx context.Context, c *plug.C, a app.App, cause string) error {
 		c.Verbose("%s is being deployed now: its next start uses the new values", a.Name)
 		return nil
 	}
-	return c.Lock(ctx, a, func(c *plug.C) error {
-		if !Deployed(a) {
-			return nil
-		}
-		return ReleaseAndDeploy(ctx, c, a, Source{Tag: LatestTag, Cause: cause})
-	})
+	return c.Lock(ctx, a, func(c *plug.C) error { return RestartLocked(ctx, c, a, cause) })
+}
+
+// RestartLocked is Restart for who has taken the app's lock.
+func RestartLocked(ctx context.Context, c *plug.C, a app.App, cause string) error {
+	if !Deployed(a) {
+		return nil
+	}
+	return ReleaseAndDeploy(ctx, c, a, Source{Tag: LatestTag, Cause: cause})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -195,10 +196,11 @@ func sweep(dirs ...string) error {
 	return errors.Join(errs...)
 }
 
-// SweepData removes what writers that were killed have left beside the apps: in the plugins' data and properties.
-func SweepData(s settings.Settings) error {
+// SweepData removes what writers that were killed have left beside the apps: in the plugins' data, and in the properties
+// of the app of that name, "*": of all, and in the global ones.
+func SweepData(s settings.Settings, name string) error {
 	var dirs []string
-	for _, pattern := range []string{"data/*", "data/*/*", "config/*/*"} {
+	for _, pattern := range []string{"data/*", "data/*/*", "config/*/" + property.Global, "config/*/" + name} {
 		found, _ := filepath.Glob(filepath.Join(s.LibRoot(), pattern)) // a pattern of ours is good, so there is no error
 		dirs = append(dirs, found...)
 	}
@@ -247,7 +249,7 @@ func RecoverAll(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	if err := SweepData(c.Settings()); err != nil {
+	if err := SweepData(c.Settings(), "*"); err != nil {
 		c.Warn("%v", err)
 	}
 	var mu sync.Mutex
