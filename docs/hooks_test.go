@@ -84,7 +84,8 @@ func firedHooks(t *testing.T) []string {
 				}
 				found := hookNames(call.Args[i], fn, flavours[fn.Name.Name])
 				if len(found) == 0 {
-					if _, handsOn := hookArgument[fn.Name.Name]; !handsOn {
+					// The user of plugin:trigger says which.
+					if _, handsOn := hookArgument[fn.Name.Name]; !handsOn && fn.Name.Name != "triggerVerb" {
 						t.Errorf("%s: cannot tell which hook this is", f.set.Position(call.Pos()))
 					}
 				}

@@ -15,6 +15,7 @@ import (
 // Call is one run of one hook.
 type Call struct {
 	Hook, Path, Dir string
+	WorkDir         string // the working directory; "": ours
 	Args, Env       []string
 	Stdin           io.Reader // nil: /dev/null
 	Stdout, Stderr  io.Writer // nil: /dev/null
@@ -53,7 +54,7 @@ func Limit(exec Exec, d time.Duration) Exec {
 // OSExec runs the hook file as a process. It is the default Exec.
 //
 // A Stdin, Stdout or Stderr that is an *os.File is handed over as it is; others are connected by pipes that this
-// process copies. The working directory is ours, whatever c.Dir says.
+// process copies. The working directory is c.WorkDir, whatever c.Dir says.
 //
 // The process leads a process group of its own, unless its Stdin is a terminal: a background group could not read
 // there. When ctx ends, the group gets the signal that ended it (see [WithSignals]), otherwise TERM, and KILL after
@@ -125,6 +126,7 @@ func exitError(path string, state *os.ProcessState) *ExitError {
 // new process, between fork and exec, still has it open; and the limit of processes may be met for a moment.
 func start(c *Call, p *plumbing, own bool) (*os.Process, error) {
 	attr := &os.ProcAttr{
+		Dir:   c.WorkDir,
 		Files: p.files[:],
 		Env:   dedup(c.Env),
 		Sys:   &syscall.SysProcAttr{Setpgid: own, Pdeathsig: syscall.SIGTERM},

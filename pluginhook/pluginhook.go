@@ -40,6 +40,7 @@ type Runner struct {
 	KeepGoing bool          // Broadcast: run the rest after a failure, report all
 	Timeout   time.Duration // per hook; 0: none
 	Trace     io.Writer     // nil: no trace
+	WorkDir   string        // the hooks' working directory; "": ours
 }
 
 // Trigger runs the hooks as a pipeline: stdin goes to the first, the output of each to the next, that of the last to
@@ -132,7 +133,7 @@ func (b *batch) run(ctx context.Context, h Hook, stdin io.Reader, stdout io.Writ
 		Hook: h.Name, Path: h.Path, Dir: h.Dir,
 		Args: b.args, Env: b.env,
 		Stdin: stdin, Stdout: stdout, Stderr: b.stderr,
-		Runner: b.r, started: started,
+		WorkDir: b.r.WorkDir, Runner: b.r, started: started,
 	})
 	var exit *ExitError
 	switch {

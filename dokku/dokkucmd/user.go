@@ -65,11 +65,10 @@ func needsRoot(words []string) bool {
 	if len(words) == 0 {
 		return false
 	}
-	if strings.HasPrefix(words[0], "plugin:") || strings.HasPrefix(words[0], "ssh-keys:") {
-		return true
+	if _, cmd := core.Owner(words[0]); cmd != nil {
+		return cmd.Root
 	}
-	_, cmd := core.Owner(words[0])
-	return cmd != nil && cmd.Root
+	return strings.HasPrefix(words[0], "plugin:") || strings.HasPrefix(words[0], "ssh-keys:")
 }
 
 func viaSudo(words []string, name string) error {

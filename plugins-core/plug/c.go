@@ -119,6 +119,15 @@ func (c *C) With(key, value string) *C {
 	return &C{Call: &call, verb: c.verb}
 }
 
+// In returns a call like c whose hooks run in dir.
+func (c *C) In(dir string) *C {
+	call := *c.Call
+	runner := *c.Runner
+	runner.WorkDir = dir
+	call.Runner = &runner
+	return &C{Call: &call, verb: c.verb}
+}
+
 // WithOutput returns a call like c that writes elsewhere.
 func (c *C) WithOutput(stdout, stderr io.Writer) *C {
 	call := *c.Call

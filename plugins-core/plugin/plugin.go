@@ -22,7 +22,16 @@ func Plugin() *plug.Plugin {
 		Commands: []plug.Command{
 			{Name: "plugins", Help: "Print active plugins", Run: list},
 			{Name: "plugins-install", Help: "Install active plugins", Root: true, Run: install},
-			{Name: "plugins-install-dependencies", Help: "Install what active plugins depend on", Root: true, Run: dependencies},
+			{Name: "plugins-install-dependencies", Help: "Install what active plugins depend on", Root: true, Run: dependencies, Aliases: []string{"plugin:install-dependencies"}},
+			{Name: "plugins-update", Help: "Run the update hooks of active plugins", Root: true, Run: updateAll},
+			{Name: "plugin:list", Args: "[--format json]", Help: "List the plugins, with what is wrong with them", Run: listVerb},
+			{Name: "plugin:install", Args: "[SOURCE] [--committish REVISION] [--name NAME] [--skip-install-trigger]", Help: "Fetch and install a plugin", Root: true, Run: installVerb},
+			{Name: "plugin:installed", Args: "NAME", Help: "Tell by the status whether a plugin is installed", Run: installedVerb},
+			{Name: "plugin:enable", Args: "NAME", Help: "Switch a plugin on", Root: true, Run: enableVerb},
+			{Name: "plugin:disable", Args: "NAME", Help: "Switch a plugin off", Root: true, Run: disableVerb},
+			{Name: "plugin:update", Args: "[NAME [REVISION]]", Help: "Fetch what is new of one or all plugins", Root: true, Run: updateVerb},
+			{Name: "plugin:uninstall", Args: "NAME", Help: "Remove a plugin", Root: true, Run: uninstallVerb},
+			{Name: "plugin:trigger", Args: "HOOK [ARG ...]", Help: "Run a hook of all plugins", Run: triggerVerb},
 		},
 	}
 }

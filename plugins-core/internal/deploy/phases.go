@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/kballard/go-shellquote"
 
@@ -11,13 +12,19 @@ import (
 )
 
 // The hooks that every builder triggers around its work: today's, with the builder's name first, and under old names
-// that end in flavour ("buildpack", "dockerfile"). Plugins without a plugin.toml get pre-build and post-build with the
+// that end in flavour ("buildpack", which was "buildstep" first, and "dockerfile"). Plugins without a plugin.toml get pre-build and post-build with the
 // arguments of 2014, APP IMAGE.
+
+// dockerfile is the flavour whose pre-build hook runs in the directory of the source. The other is buildpack.
+const dockerfile = "dockerfile"
 
 // PreBuild tells the plugins that a build begins.
 func PreBuild(ctx context.Context, c *plug.C, a app.App, builder, flavour, dir string) error {
 	if err := ImageHook(ctx, c, a, BuildTag, "pre-build", builder, a.Name, dir); err != nil {
 		return err
+	}
+	if flavour == dockerfile {
+		c = c.In(dir)
 	}
 	return ImageHook(ctx, c, a, BuildTag, "pre-build-"+flavour, a.Name, dir)
 }
@@ -26,6 +33,11 @@ func PreBuild(ctx context.Context, c *plug.C, a app.App, builder, flavour, dir s
 func PostBuild(ctx context.Context, c *plug.C, a app.App, builder, flavour, dir string) error {
 	if err := ImageHook(ctx, c, a, BuildTag, "post-build-"+flavour, a.Name, dir); err != nil {
 		return err
+	}
+	if flavour != dockerfile {
+		if err := ImageHook(ctx, c, a, BuildTag, "post-build-buildstep", a.Name, dir); err != nil {
+			return err
+		}
 	}
 	return ImageHook(ctx, c, a, BuildTag, "post-build", builder, a.Name, dir)
 }
@@ -38,11 +50,16 @@ func ReleaseHooks(ctx context.Context, c *plug.C, a app.App, builder, flavour, t
 	}{
 		{"pre-release-builder", []string{builder, a.Name, a.Image(tag)}},
 		{"pre-release-" + flavour, []string{a.Name, tag}},
+		{"pre-release-buildstep", []string{a.Name, tag}},
 		{"pre-release", []string{a.Name, a.Repository()}},
 		{"post-release", []string{a.Name, a.Repository()}},
 		{"post-release-" + flavour, []string{a.Name, tag}},
+		{"post-release-buildstep", []string{a.Name, tag}},
 		{"post-release-builder", []string{builder, a.Name, a.Image(tag)}},
 	} {
+		if flavour == dockerfile && strings.HasSuffix(h.name, "-buildstep") {
+			continue
+		}
 		if err := ImageHook(ctx, c, a, tag, h.name, h.args...); err != nil {
 			return err
 		}
