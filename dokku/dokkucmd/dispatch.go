@@ -41,7 +41,10 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH
 		}
 	}
 	if ours {
-		return quiet(call(ctx, r, hook, words, os.Stdin, os.Stdout))
+		if err := call(ctx, r, hook, words, os.Stdin, os.Stdout); err != nil {
+			return quiet(err)
+		}
+		return addTo(ctx, r, words)
 	}
 	if h, ok := subcommand(r.Path, words[0]); ok {
 		return quiet(call(ctx, r, h, words, os.Stdin, os.Stdout))
@@ -127,6 +130,35 @@ func askAll(ctx context.Context, r *pluginhook.Runner, words []string) error {
 		return nil
 	}
 	return unknown(words[0])
+}
+
+// sharedVerbs are the verbs of core to which plugins of 2014 added lines of their own: every plugin saw every verb then.
+const sharedVerbs = " config delete logs url version "
+
+// addTo shows a verb that core has answered to the plugins of 2014 that have it too. Whether they do is read off their
+// text, so that none is started in vain.
+func addTo(ctx context.Context, r *pluginhook.Runner, words []string) error {
+	if !strings.Contains(sharedVerbs, " "+words[0]+" ") {
+		return nil
+	}
+	hooks, err := pluginhook.Find(r.Path, "commands")
+	if err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		if _, err := os.Stat(filepath.Join(h.Dir, "plugin.toml")); err == nil {
+			continue
+		}
+		text, err := os.ReadFile(h.Path)
+		if err != nil || !bytes.Contains(text, []byte(" "+words[0]+")")) {
+			continue
+		}
+		var exit *pluginhook.ExitError
+		if err := call(ctx, r, h, words, nil, os.Stdout); err != nil && !(errors.As(err, &exit) && exit.Code == plug.NotMine) {
+			return quiet(err)
+		}
+	}
+	return nil
 }
 
 // call executes one `commands` file. Nothing stands between dokku and the file: plugins look at the command line of

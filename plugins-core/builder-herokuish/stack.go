@@ -130,6 +130,7 @@ func stackLayer() (*bytes.Buffer, string, error) {
 	}
 	// A buildpack made of another's repository runs git in directories of other users.
 	add("etc/gitconfig", 0o644, []byte("[safe]\n\tdirectory = *\n"))
+	add("etc/ssh/ssh_known_hosts", 0o644, nil) // plugins add the keys of hosts that builds fetch from
 	add("etc/dokku-stack", 0o644, []byte(buildstep.Stack+"\n"))
 	walkErr := fs.WalkDir(buildpacks, "buildpacks", func(name string, d fs.DirEntry, walkErr error) error {
 		if walkErr != nil || d.IsDir() {

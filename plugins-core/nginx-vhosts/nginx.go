@@ -40,6 +40,8 @@ func Plugin() *plug.Plugin {
 			"domains-urls":          withSite((*site).printURLs),
 			"domains-list":          withSite((*site).printNames),
 			"domains-vhost-enabled": withSite((*site).printEnabled),
+			"proxy-type":            say("nginx"),
+			"proxy-is-enabled":      say("true"),
 			"install":               install,
 			"doctor-check":          plug.Diagnose([]string{"nginx", "sites", "answers", "certificates", "dns"}, diagnose),
 		},
@@ -47,6 +49,7 @@ func Plugin() *plug.Plugin {
 			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: buildVerb},
 			{Name: "nginx:show-config", Args: "APP", Help: "Show an application's nginx configuration", Run: withSite((*site).show)},
 			{Name: "nginx:validate-config", Args: "[APP] [--clean] [--format json]", Help: "Have nginx test the configuration, and set aside what it refuses", Run: validateVerb, Aliases: []string{"nginx:validate"}},
+			{Name: "nginx:reload", Internal: true, Run: reloadVerb},
 			{Name: "nginx:http-config", Run: func(_ context.Context, c *plug.C) error { fmt.Fprint(c.Stdout, httpConfig(c.Settings())); return nil }},
 		},
 	}
@@ -257,4 +260,15 @@ func (s *site) serves(owner, name string) bool {
 		}
 	}
 	return false
+}
+
+// say is a hook that answers for every app that exists.
+func say(answer string) plug.Hook {
+	return func(_ context.Context, c *plug.C) error {
+		if _, err := c.App(0); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.Stdout, answer)
+		return nil
+	}
 }

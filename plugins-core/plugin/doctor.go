@@ -74,8 +74,8 @@ post-build-dockerfile post-config-update post-container-create post-create post-
 post-release post-release-builder post-release-buildpack post-release-buildstep post-release-dockerfile post-stop
 pre-build pre-build-buildpack pre-build-buildstep pre-build-dockerfile pre-delete pre-deploy pre-receive-app
 pre-release pre-release-builder pre-release-buildpack pre-release-buildstep pre-release-dockerfile pre-restore
-pre-start proxy-build-config proxy-clear-config ps-current-scale receive-app receive-branch release-and-deploy
-release-crashed scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-is-deployed
-scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run scheduler-settle scheduler-stop uninstall
-update user-auth
+pre-start proxy-build-config proxy-clear-config proxy-is-enabled proxy-type ps-current-scale receive-app
+receive-branch release-and-deploy release-crashed scheduler-adopt scheduler-app-status scheduler-deploy
+scheduler-detect scheduler-is-deployed scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run
+scheduler-settle scheduler-stop uninstall update user-auth
 `

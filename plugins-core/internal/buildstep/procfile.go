@@ -49,10 +49,8 @@ func (b *builder) release(pack, name string) error {
 	if len(info.DefaultProcessTypes) > 0 {
 		b.say("       Default process types for %s -> %s", name, strings.Join(slices.Sorted(maps.Keys(info.DefaultProcessTypes)), ", "))
 	}
-	if len(info.ConfigVars) == 0 {
-		return nil
-	}
-	if err := os.MkdirAll(profileDir, 0o755); err != nil {
+	// Plugins of 2014 put files there when the image is built.
+	if err := os.MkdirAll(profileDir, 0o755); err != nil || len(info.ConfigVars) == 0 {
 		return err
 	}
 	return os.WriteFile(profileDir+"/00_config_vars.sh", []byte(envfile.Format(info.ConfigVars)), 0o644)
