@@ -58,6 +58,16 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 	if err != nil {
 		return fmt.Errorf("cannot prepare the source for the build: %w", err)
 	}
+	err = e.buildOnce(ctx, s, excludes, long, out)
+	if lostImage(err) && ctx.Err() == nil {
+		fmt.Fprintln(out, "An image whose layers this build shares was removed meanwhile. The build starts again.")
+		err = e.buildOnce(ctx, s, excludes, long, out)
+	}
+	return err
+}
+
+// buildOnce sends the source to the engine's own builder.
+func (e *Engine) buildOnce(ctx context.Context, s BuildSpec, excludes []string, long map[string]string, out io.Writer) error {
 	tree, err := Pack(s.Dir, excludes)
 	if err != nil {
 		return err
@@ -71,6 +81,23 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 	}
 	defer resp.Body.Close()
 	return errors.Join(copyMessages(ctx, resp.Body, out), tree.Err())
+}
+
+// lostImage tells whether the engine missed the image of an earlier step. The builder holds no image between two
+// steps, and one that it took from its cache goes with the last named image that was made of it.
+//
+// What a command of the Dockerfile prints is no error of the engine: its failure reads "The command ... returned".
+func lostImage(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := strings.TrimPrefix(err.Error(), "cannot build the image: ")
+	for _, lost := range []string{"unable to find image ", "No such image: ", "failed to get digest "} {
+		if rest, ok := strings.CutPrefix(text, lost); ok && strings.Contains(rest, "sha256:") {
+			return true
+		}
+	}
+	return false
 }
 
 // maxInstruction is less than the longest line that the engine reads in a Dockerfile.
