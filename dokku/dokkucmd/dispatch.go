@@ -32,11 +32,19 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH
 		if r, words, err = putApp(r, words); err != nil {
 			return err
 		}
+		_, cmd := core.Owner(words[0])
+		words = append(words[:1], cmd.Plain(settings.Settings{Env: r.Env}, words[1:])...)
 	}
 	if internal := isInternal(words[0]); internal && overSSH {
 		return unknown(words[0])
 	} else if !internal {
-		if err := authorise(ctx, r, words); err != nil {
+		asked := words
+		if ours {
+			_, cmd := core.Owner(words[0])
+			asked = cmd.Asked(words[1:])
+		}
+		var err error
+		if r, err = authorise(ctx, r, asked); err != nil {
 			return err
 		}
 	}
@@ -183,15 +191,30 @@ func quiet(err error) error {
 	return err
 }
 
-// authorise asks the plugins whether whoever acts may run these words. It asks about the words that will run, whatever
-// way they were spelled.
-func authorise(ctx context.Context, r *pluginhook.Runner, words []string) error {
+// authorise asks the plugins whether whoever acts may run these words, and returns the runner for what they start. It
+// asks about the words that will run, whatever way they were spelled. A command that a hook starts is part of one that
+// was asked about, and needs no leave of its own.
+func authorise(ctx context.Context, r *pluginhook.Runner, words []string) (*pluginhook.Runner, error) {
+	hooks, err := pluginhook.Find(r.Path, "user-auth")
+	if err != nil || len(hooks) == 0 {
+		return r, err
+	}
 	s := settings.Settings{Env: r.Env}
+	own := *r
+	if s.Get(plug.Authorised, "") != "" {
+		own.Env = settings.Unset(settings.Set(r.Env, plug.Authorised, plug.AuthorisedBefore), plug.AuthorisedApp)
+		return &own, nil
+	}
 	args := append([]string{s.Get("SSH_USER", ""), s.Get("SSH_NAME", "")}, words...)
 	if err := r.Broadcast(ctx, nil, os.Stdout, os.Stderr, "user-auth", args...); err != nil {
-		return errors.Join(fmt.Errorf("cannot run %s: Access denied", words[0]), err)
+		return nil, errors.Join(fmt.Errorf("cannot run %s: Access denied", words[0]), err)
 	}
-	return nil
+	target := ""
+	if len(words) > 1 {
+		target = words[1]
+	}
+	own.Env = settings.Set(settings.Set(r.Env, plug.Authorised, plug.AuthorisedNow), plug.AuthorisedApp, target)
+	return &own, nil
 }
 
 // unknown is the error for a verb that no plugin knows, with the verbs that look like it.

@@ -66,6 +66,9 @@ func run(words []string) error {
 			return &plug.UsageError{Text: fmt.Sprintf("cannot read the command %q: %v", line, err)}
 		}
 		env = settings.Unset(env, sshCommandEnv)
+		// Who acts is what sshcommand says, and nobody has been asked for leave yet, whatever sshd lets clients set.
+		name := settings.Settings{Env: env}.Get("NAME", "default")
+		env = settings.Set(settings.Unset(settings.Unset(env, plug.Authorised), plug.AuthorisedApp), "SSH_NAME", name)
 		if len(words) > 0 && words[0] == "help" && slices.Contains(words, "--all") {
 			return becomeVisible(words)
 		}

@@ -36,7 +36,7 @@ func Plugin() *plug.Plugin {
 			"doctor-check":     plug.Diagnose([]string{"records", "locks", "secrets", "leftovers"}, diagnose),
 		},
 		Commands: []plug.Command{
-			{Name: "apps", Help: "List the apps", Run: list},
+			{Name: "apps", Same: "apps:list", Help: "List the apps", Run: list},
 			{Name: "apps:list", Help: "List the apps", Run: list},
 			{Name: "apps:create", Args: "APP", Help: "Create an empty app", Run: createVerb},
 			{Name: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
@@ -44,7 +44,7 @@ func Plugin() *plug.Plugin {
 			{Name: "apps:lock", Args: "APP [MESSAGE]", Help: "Keep everybody from deploying an app", Run: lock},
 			{Name: "apps:locked", Args: "APP", Help: "Tell by the status whether an app is locked by apps:lock", Run: locked},
 			{Name: "apps:unlock", Args: "APP", Help: "Let an app be deployed again", Run: unlock},
-			{Name: "delete", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
+			{Name: "delete", Same: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
 		},
 	}
 }

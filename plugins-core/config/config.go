@@ -36,8 +36,8 @@ func Plugin() *plug.Plugin {
 			{Name: "config:unset", Args: "[--no-restart] APP|--global KEY1 [KEY2 ...]", Help: "Unset variables of an application", Run: unset},
 			{Name: "config:keys", Args: "APP|--global", Help: "Display the names of an application's variables", Run: keys},
 			{Name: "config:export", Args: "APP|--global", Help: "Display the variables as lines for a shell", Run: export},
-			{Name: "config:set-norestart", Args: "APP KEY1=VALUE1 [KEY2=VALUE2 ...]", Run: noRestart(set)},
-			{Name: "config:unset-norestart", Args: "APP KEY1 [KEY2 ...]", Run: noRestart(unset)},
+			{Name: "config:set-norestart", Same: "config:set", Args: "APP KEY1=VALUE1 [KEY2=VALUE2 ...]", Run: noRestart(set)},
+			{Name: "config:unset-norestart", Same: "config:unset", Args: "APP KEY1 [KEY2 ...]", Run: noRestart(unset)},
 		},
 	}
 }
@@ -81,7 +81,7 @@ func parse(c *plug.C) (*target, error) {
 		t.app.Root, t.file = root, filepath.Join(root, "ENV")
 		t.noRestart = true
 	} else {
-		a, err := app.Find(root, words[0])
+		a, err := c.Find(words[0])
 		if err != nil {
 			return nil, err
 		}

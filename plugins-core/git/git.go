@@ -43,9 +43,9 @@ func Plugin() *plug.Plugin {
 			"doctor-check":      plug.Diagnose([]string{"git"}, diagnose),
 		},
 		Commands: []plug.Command{
-			{Name: "git-receive-pack", Args: "APP", Run: receivePack},
-			{Name: "git-upload-pack", Args: "APP", Run: upload},
-			{Name: "git-upload-archive", Args: "APP", Run: upload},
+			{Name: "git-receive-pack", Args: "APP", AppName: appName, Run: receivePack},
+			{Name: "git-upload-pack", Args: "APP", AppName: appName, Run: upload},
+			{Name: "git-upload-archive", Args: "APP", AppName: appName, Run: upload},
 			{Name: "git-hook", Args: "APP", Internal: true, Run: hook},
 			{Name: "git-build", Args: "APP REV", Run: build},
 			{Name: "git:set", Args: "APP deploy-branch [BRANCH]", Help: "Set the branch that deploys", Run: set},
@@ -135,20 +135,25 @@ func initialise(_ context.Context, c *plug.C, a app.App) error {
 }
 
 // appName reads the repository's name as git clients send it: 'app', /app and app.git mean app.
-func appName(c *plug.C) (string, error) {
+func appName(s settings.Settings, word string) string {
+	name := strings.Trim(word, "'")
+	name = strings.TrimPrefix(name, s.Root()+"/")
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "/"), "/")
+	name = strings.TrimPrefix(name, "~/")
+	return strings.TrimSuffix(name, ".git")
+}
+
+// served is the name of the app whose repository the client asked for.
+func served(c *plug.C) (string, error) {
 	if len(c.Args) != 1 {
 		return "", c.Usage("cannot serve a repository: name one app")
 	}
-	name := strings.Trim(c.Args[0], "'")
-	name = strings.TrimPrefix(name, c.Settings().Root()+"/")
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "/"), "/")
-	name = strings.TrimPrefix(name, "~/")
-	return strings.TrimSuffix(name, ".git"), nil
+	return appName(c.Settings(), c.Args[0]), nil
 }
 
 // receivePack serves a push; the app is made by the push itself.
 func receivePack(ctx context.Context, c *plug.C) error {
-	name, err := appName(c)
+	name, err := served(c)
 	if err != nil {
 		return err
 	}
@@ -157,7 +162,7 @@ func receivePack(ctx context.Context, c *plug.C) error {
 	if err := c.WithOutput(c.Stderr, c.Stderr).Trigger(ctx, "app-maybe-create", name); err != nil {
 		return err
 	}
-	if a, err = app.Find(a.Root, a.Name); err != nil {
+	if a, err = c.Find(a.Name); err != nil {
 		return err
 	}
 	if err := initialise(ctx, c, a); err != nil {
@@ -192,11 +197,11 @@ const clientFDEnv = "DOKKU_CLIENT_FD"
 
 // upload serves clone, fetch, pull and git archive.
 func upload(ctx context.Context, c *plug.C) error {
-	name, err := appName(c)
+	name, err := served(c)
 	if err != nil {
 		return err
 	}
-	a, err := app.Find(c.Settings().Root(), name)
+	a, err := c.Find(name)
 	if err != nil {
 		return err
 	}

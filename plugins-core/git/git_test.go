@@ -119,9 +119,8 @@ func TestAppName(t *testing.T) {
 		"/home/dokku/app": "app", "/home/dokku/app.git": "app", "www.example.com": "www.example.com", "": "", "/": "",
 		"../app": "../app", "a/b": "a/b", "/etc/passwd": "etc/passwd", "a b": "a b", "app.git.git": "app.git", "-x": "-x",
 	} {
-		call, _ := newCall(env, "", word)
-		if got, err := appName(&plug.C{Call: call}); err != nil || got != want {
-			t.Errorf("%q: got %q, %v, want %q", word, got, err, want)
+		if got := appName(settings.Settings{Env: env}, word); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
 		}
 	}
 }

@@ -53,6 +53,19 @@ func (c *C) App(i int) (app.App, error) {
 		}
 		return app.App{}, c.Usage("cannot run %s: name the app", c.verb.Name)
 	}
+	if i == 0 {
+		return c.Find(name)
+	}
+	return app.Find(c.Settings().Root(), name)
+}
+
+// Find is the app of that name, which the verb is about. It has to be the one for which leave was asked, however the
+// verb reads its words.
+func (c *C) Find(name string) (app.App, error) {
+	asked := c.Getenv(AuthorisedApp)
+	if c.verb != nil && !c.verb.Internal && c.Getenv(Authorised) == AuthorisedNow && name != asked && asked != "--all" {
+		return app.App{}, fmt.Errorf("cannot run %s: Access denied; give the app's name right behind the command", c.verb.Name)
+	}
 	return app.Find(c.Settings().Root(), name)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dokku-go/dokku/pluginhook"
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // NotMine is the status with which a plugin's `commands` says that a verb is not its own.
@@ -46,6 +47,10 @@ type Command struct {
 	// Looks is for verbs that look at things as they are: what a crash has left is not mended before.
 	Looks   bool
 	Aliases []string
+	// Same is the verb that this one is another way to say; leave is asked for that one.
+	Same string
+	// AppName turns the first word into the bare name of an app, for verbs that take more spellings of it than one.
+	AppName func(s settings.Settings, word string) string
 	Run     Hook
 }
 
@@ -120,7 +125,7 @@ func recoverApp(ctx context.Context, c *C) {
 	if c.verb.Internal || c.verb.Looks || !strings.Contains(c.verb.Args, "APP") {
 		return
 	}
-	i := slices.IndexFunc(c.Args, func(word string) bool { return !strings.HasPrefix(word, "-") })
+	i := c.verb.appIndex(c.Args)
 	if i < 0 {
 		return
 	}
