@@ -17,6 +17,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/checks"
 	"github.com/dokku-go/dokku/plugins-core/config"
 	"github.com/dokku-go/dokku/plugins-core/doctor"
+	"github.com/dokku-go/dokku/plugins-core/domains"
 	"github.com/dokku-go/dokku/plugins-core/git"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/logs"
@@ -43,7 +44,7 @@ func All() []*plug.Plugin {
 		config.Plugin(),
 		library("docker-options", "shell functions about options for docker"),
 		doctor.Plugin(),
-		library("domains", "shell functions about host names"),
+		domains.Plugin(),
 		git.Plugin(),
 		logs.Plugin(),
 		nginxvhosts.Plugin(),

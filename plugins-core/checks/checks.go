@@ -38,7 +38,7 @@ func Plugin() *plug.Plugin {
 			},
 		},
 		Commands: []plug.Command{
-			{Name: "checks:report", Args: "[APP] [--format json]", Help: "Show how applications are checked", Run: report, Aliases: []string{"checks"}},
+			{Name: "checks:report", Args: reporter().Args(), Help: "Show how applications are checked", Run: reporter().Run, Aliases: []string{"checks"}},
 			{Name: "checks:run", Args: "APP [TYPE|TYPE.N,...]", Help: "Check the containers that serve now", Run: runNow},
 			{Name: "checks:enable", Args: "APP [TYPE,...]", Help: "Check new containers again", Run: change("")},
 			{Name: "checks:disable", Args: "APP [TYPE,...]", Help: "Have new containers take over unchecked", Run: change(disabled)},
@@ -46,6 +46,8 @@ func Plugin() *plug.Plugin {
 		},
 	}
 }
+
+func reporter() plug.Reporter { return plug.Reporter{Area: pluginName, Of: reportOf} }
 
 // serverFile is the text of DOKKU_ROOT/APP/CHECKS, which an admin may have put there; "" when there is none.
 func serverFile(a app.App) (string, error) {

@@ -2,8 +2,6 @@ package checks
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,102 +14,13 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// facts are what the report says of an app, in its order.
-type facts []struct{ name, value string }
-
-// report shows how an app, or each app, is checked.
-func report(ctx context.Context, c *plug.C) error {
-	format, flag, names, err := reportWords(c)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		if flag != "" {
-			return c.Usage("cannot show %s of no app: name the app", flag)
-		}
-		if names, err = app.List(c.Settings().Root()); err != nil {
-			return err
-		}
-	}
+// reportOf gathers the report on one app.
+func reportOf(ctx context.Context, c *plug.C, a app.App) (plug.Facts, error) {
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer engine.Close()
-	var errs []error
-	for _, name := range names {
-		a, err := app.Find(c.Settings().Root(), name)
-		if err != nil {
-			return err
-		}
-		f, err := reportOf(ctx, c, engine, a)
-		if err == nil {
-			err = f.print(c, a, format, flag)
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-// reportWords reads [APP] [--format json|text] [--checks-NAME].
-func reportWords(c *plug.C) (format, flag string, names []string, err error) {
-	format = "text"
-	for i := 0; i < len(c.Args); i++ {
-		word := c.Args[i]
-		switch {
-		case word == "--format" && i+1 < len(c.Args):
-			i++
-			format = c.Args[i]
-		case strings.HasPrefix(word, "--format="):
-			format = strings.TrimPrefix(word, "--format=")
-		case strings.HasPrefix(word, "--checks-"):
-			flag = word
-		case strings.HasPrefix(word, "-"):
-			return "", "", nil, c.Usage("cannot use option %q: it is unknown", word)
-		default:
-			names = append(names, word)
-		}
-	}
-	switch {
-	case format == "stdout":
-		format = "text"
-	case format != "text" && format != "json":
-		return "", "", nil, c.Usage("cannot print as %q: the formats are json and text", format)
-	}
-	if len(names) > 1 {
-		return "", "", nil, c.Usage("cannot use %q: too many words", names[1])
-	}
-	return format, flag, names, nil
-}
-
-func (f facts) print(c *plug.C, a app.App, format, flag string) error {
-	if flag != "" {
-		for _, fact := range f {
-			if flag == "--checks-"+strings.ReplaceAll(fact.name, " ", "-") {
-				fmt.Fprintln(c.Stdout, fact.value)
-				return nil
-			}
-		}
-		return c.Usage("cannot use option %q: it is unknown", flag)
-	}
-	if format == "json" {
-		out := map[string]string{"app": a.Name}
-		for _, fact := range f {
-			out[strings.ReplaceAll(fact.name, " ", "-")] = fact.value
-		}
-		e := json.NewEncoder(c.Stdout)
-		e.SetEscapeHTML(false)
-		return e.Encode(out)
-	}
-	c.Info2("%s checks information", a.Name)
-	for _, fact := range f {
-		c.Verbose("Checks %-30s %s", fact.name+":", fact.value)
-	}
-	return nil
-}
-
-// reportOf gathers the report on one app.
-func reportOf(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) (facts, error) {
 	v, err := readValues(c, a)
 	if err != nil {
 		return nil, err
@@ -148,18 +57,18 @@ func reportOf(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 	if err != nil {
 		return nil, fmt.Errorf("cannot read app.json of %q: %w", a.Name, err)
 	}
-	return facts{
-		{"disabled list", none(readTypes(c.Settings(), a, disabled).String())},
-		{"skipped list", none(readTypes(c.Settings(), a, skipped).String())},
-		{"skip all", fmt.Sprint(v.On(settings.SkipAllChecks))},
-		{"skip default", fmt.Sprint(v.On(settings.SkipDefault))},
-		{"computed wait", fmt.Sprint(int(limits.wait.Seconds()))},
-		{"computed timeout", fmt.Sprint(int(limits.timeout.Seconds()))},
-		{"computed attempts", fmt.Sprint(limits.attempts)},
-		{"default wait", fmt.Sprint(stays)},
-		{"file", none(from)},
-		{"requests", fmt.Sprint(len(l.checks))},
-		{"healthchecks", none(health)},
+	return plug.Facts{
+		{Name: "disabled list", Value: none(readTypes(c.Settings(), a, disabled).String())},
+		{Name: "skipped list", Value: none(readTypes(c.Settings(), a, skipped).String())},
+		{Name: "skip all", Value: fmt.Sprint(v.On(settings.SkipAllChecks))},
+		{Name: "skip default", Value: fmt.Sprint(v.On(settings.SkipDefault))},
+		{Name: "computed wait", Value: fmt.Sprint(int(limits.wait.Seconds()))},
+		{Name: "computed timeout", Value: fmt.Sprint(int(limits.timeout.Seconds()))},
+		{Name: "computed attempts", Value: fmt.Sprint(limits.attempts)},
+		{Name: "default wait", Value: fmt.Sprint(stays)},
+		{Name: "file", Value: none(from)},
+		{Name: "requests", Value: fmt.Sprint(len(l.checks))},
+		{Name: "healthchecks", Value: none(health)},
 	}, nil
 }
 

@@ -28,6 +28,7 @@ func Plugin() *plug.Plugin {
 			"config-get":        getHook,
 			"config-get-global": getGlobalHook,
 			"config-set":        setHook,
+			"config-unset":      unsetHook,
 		},
 		Commands: []plug.Command{
 			{Name: "config", Args: "[--shell] APP|--global", Help: "Display the variables of an application", Run: show, Aliases: []string{"config:show"}},
@@ -240,6 +241,11 @@ func unset(ctx context.Context, c *plug.C) error {
 	if len(t.words) == 0 {
 		return c.Usage("Must specify KEY to unset.")
 	}
+	return t.unset(ctx, c)
+}
+
+// unset takes the variables of t.words away.
+func (t *target) unset(ctx context.Context, c *plug.C) error {
 	for _, key := range t.words {
 		if !envfile.ValidKey(key) {
 			return fmt.Errorf("cannot unset %q: a name is a letter or underscore, then letters, digits and underscores", key)
@@ -369,7 +375,12 @@ func getGlobalHook(_ context.Context, c *plug.C) error {
 	return printValue(c, &target{file: filepath.Join(root, "ENV")}, c.Arg(0))
 }
 
-func setHook(ctx context.Context, c *plug.C) error {
+func setHook(ctx context.Context, c *plug.C) error { return hook(ctx, c, (*target).set) }
+
+func unsetHook(ctx context.Context, c *plug.C) error { return hook(ctx, c, (*target).unset) }
+
+// hook reads [--no-restart] APP WORD... for f.
+func hook(ctx context.Context, c *plug.C, f func(*target, context.Context, *plug.C) error) error {
 	args := c.Args
 	t := &target{}
 	if len(args) > 0 && args[0] == "--no-restart" {
@@ -381,5 +392,5 @@ func setHook(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	t.app, t.file, t.words = a, a.Path("ENV"), args[min(1, len(args)):]
-	return t.set(ctx, c)
+	return f(t, ctx, c)
 }

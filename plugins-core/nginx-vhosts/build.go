@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
 
@@ -64,8 +65,8 @@ func (s *site) buildAlone(ctx context.Context) (aside []*quarantine, err error) 
 // is said.
 func (s *site) adopt(ctx context.Context) error {
 	err := s.build(ctx)
-	if err == nil {
-		return nil
+	if err == nil || s.c.Arg(1) == deploy.ReproxyWord {
+		return err
 	}
 	unlock, e := s.lock(context.WithoutCancel(ctx))
 	if e != nil {

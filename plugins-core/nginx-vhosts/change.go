@@ -27,7 +27,7 @@ type change struct {
 
 // prepare finds what the app's state files want nginx to serve; nil when that is nothing.
 func (s *site) prepare(ctx context.Context) (*change, error) {
-	names, err := s.names()
+	names, err := s.names(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *site) prepare(ctx context.Context) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.claim(names); err != nil {
+	if err := s.claim(ctx, names); err != nil {
 		return nil, err
 	}
 	g, green, err := s.readGroups()

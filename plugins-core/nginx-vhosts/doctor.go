@@ -41,7 +41,7 @@ func diagnose(ctx context.Context, c *plug.C, d *plug.Diagnosis) {
 	}
 	d.EachApp(c, func(a app.App, d *plug.Diagnosis) {
 		x := &siteCheck{site: &site{c: c, s: s, app: a}, d: d}
-		names := x.run()
+		names := x.run(ctx)
 		if len(names) > 0 {
 			p.resolve(names, a.Name, d)
 		}
@@ -90,9 +90,9 @@ type siteCheck struct {
 }
 
 // run compares files, and returns the names under which the app answers.
-func (x *siteCheck) run() []string {
+func (x *siteCheck) run(ctx context.Context) []string {
 	do := "dokku nginx:build-config " + x.app.Name
-	names, err := x.names()
+	names, err := x.names(ctx)
 	if err != nil {
 		x.d.Violation("sites", x.app.Name, "correct the file that it names", "%v", err)
 		return nil

@@ -16,11 +16,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -84,55 +84,10 @@ func withSite(f func(s *site, ctx context.Context) error) plug.Hook {
 func (s *site) conf() string { return s.app.Path("nginx.conf") }
 
 // names returns the host names of the app; none when host names are off (section 7.1).
-func (s *site) names() ([]string, error) {
-	vars, err := s.app.MergedEnv()
-	if err != nil {
-		return nil, err
-	}
-	if v := vars["NO_VHOST"]; v != "" && v != "0" {
-		return nil, nil
-	}
-	if own, err := os.ReadFile(s.app.Path("VHOST")); err == nil {
-		var names []string
-		for name := range strings.FieldsSeq(string(own)) {
-			if !validHost(name) || net.ParseIP(name) != nil {
-				return nil, fmt.Errorf("cannot serve %q: %q in its VHOST file is no host name", s.app.Name, name)
-			}
-			if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
-				names = append(names, name)
-			}
-		}
-		return names, nil
-	}
-	vhost, err := globalName(s.app.Root, "VHOST")
-	if err != nil || vhost == "" {
-		return nil, err
-	}
-	if name := defaultName(s.app.Name, vhost); name != "" {
-		return []string{name}, nil
-	}
-	return nil, nil
-}
+func (s *site) names(ctx context.Context) ([]string, error) { return hosts.Of(ctx, s.c, s.app) }
 
-// globalName reads the host name, or the address, in the file VHOST or HOSTNAME of the root directory; "" when there
-// is none. A star has no place in it, since names are made of it by putting the app's before.
-func globalName(root, file string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(root, file))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	name := strings.TrimSpace(string(data))
-	if name != "" && net.ParseIP(name) == nil && (!validHost(name) || name[0] == '*') {
-		return "", fmt.Errorf("cannot use %q in %s: it is no host name", name, filepath.Join(root, file))
-	}
-	return name, nil
-}
-
-func (s *site) printURLs(_ context.Context) error {
-	urls, err := s.urls()
+func (s *site) printURLs(ctx context.Context) error {
+	urls, err := s.urls(ctx)
 	for _, url := range urls {
 		fmt.Fprintln(s.c.Stdout, url)
 	}
@@ -140,8 +95,8 @@ func (s *site) printURLs(_ context.Context) error {
 }
 
 // urls returns where the app answers: by host name through nginx, else at the host's name and the container's port.
-func (s *site) urls() ([]string, error) {
-	names, err := s.names()
+func (s *site) urls(ctx context.Context) ([]string, error) {
+	names, err := s.names(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +126,14 @@ func (s *site) portURL() ([]string, error) {
 	if port == "" {
 		return nil, nil
 	}
-	host, err := globalName(s.app.Root, "HOSTNAME")
+	hostname, err := hosts.Global(s.app.Root, "HOSTNAME")
 	if err != nil {
 		return nil, err
 	}
-	if host == "" {
+	host := ""
+	if len(hostname) > 0 {
+		host = hostname[0]
+	} else {
 		if host, err = os.Hostname(); err != nil {
 			return nil, err
 		}
@@ -183,16 +141,16 @@ func (s *site) portURL() ([]string, error) {
 	return []string{"http://" + net.JoinHostPort(host, port)}, nil
 }
 
-func (s *site) printNames(_ context.Context) error {
-	names, err := s.names()
+func (s *site) printNames(ctx context.Context) error {
+	names, err := s.names(ctx)
 	for _, name := range names {
 		fmt.Fprintln(s.c.Stdout, name)
 	}
 	return err
 }
 
-func (s *site) printEnabled(_ context.Context) error {
-	names, err := s.names()
+func (s *site) printEnabled(ctx context.Context) error {
+	names, err := s.names(ctx)
 	fmt.Fprintln(s.c.Stdout, len(names) > 0)
 	return err
 }
@@ -213,7 +171,7 @@ func (s *site) show(_ context.Context) error {
 }
 
 // claim makes the names the app's: two apps never serve one name. A claim of an app that is gone counts for nothing.
-func (s *site) claim(names []string) error {
+func (s *site) claim(ctx context.Context, names []string) error {
 	dir := filepath.Join(s.s.Data(pluginName), "names")
 	if err := record.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -225,7 +183,7 @@ func (s *site) claim(names []string) error {
 		switch {
 		case err == nil && owner == s.app.Name:
 			continue
-		case err == nil && s.serves(owner, name):
+		case err == nil && s.serves(ctx, owner, name):
 			return fmt.Errorf("cannot serve %q as %s: app %q has that name", s.app.Name, name, owner)
 		case err != nil && !errors.Is(err, os.ErrNotExist):
 			return err
@@ -245,21 +203,13 @@ func claimFile(name string) string {
 	return name
 }
 
-func (s *site) serves(owner, name string) bool {
+func (s *site) serves(ctx context.Context, owner, name string) bool {
 	other, err := app.Find(s.app.Root, owner)
 	if err != nil {
 		return false
 	}
-	names, err := (&site{c: s.c, s: s.s, app: other}).names()
-	if err != nil {
-		return true
-	}
-	for _, n := range names {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
+	names, err := (&site{c: s.c, s: s.s, app: other}).names(ctx)
+	return err != nil || hosts.Has(names, name)
 }
 
 // say is a hook that answers for every app that exists.

@@ -79,6 +79,13 @@ func (c *C) Info2(format string, args ...any) {
 	fmt.Fprintf(c.Stdout, "=====> "+format+"\n", args...)
 }
 
+// Info2Quiet is Info2 for a headline that --quiet leaves out.
+func (c *C) Info2Quiet(format string, args ...any) {
+	if !c.Settings().On(settings.Quiet) {
+		c.Info2(format, args...)
+	}
+}
+
 // Verbose prints an indented line.
 func (c *C) Verbose(format string, args ...any) {
 	fmt.Fprintf(c.Stdout, "       "+format+"\n", args...)

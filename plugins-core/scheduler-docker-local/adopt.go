@@ -132,7 +132,7 @@ func serve(ctx context.Context, c *plug.C, a app.App, list []*process) error {
 	if err := c.Trigger(ctx, "proxy-build-config", a.Name); err != nil {
 		return err
 	}
-	return recordURL(ctx, c, a)
+	return deploy.RecordURLs(ctx, c, a)
 }
 
 // containersOf picks the containers of one release from list. complete tells whether all of them are there.

@@ -252,7 +252,7 @@ func (r *rollout) switchOver(ctx context.Context) error {
 		return err
 	}
 	failpoint.Hit(failpoint.DeploySwitched)
-	if err := recordURL(ctx, r.c, r.app); err != nil {
+	if err := deploy.RecordURLs(ctx, r.c, r.app); err != nil {
 		return err
 	}
 	return r.c.Trigger(ctx, "post-deploy", r.app.Name, port, ip, r.tag)
@@ -268,17 +268,4 @@ func (r *rollout) record() (ip, port string, err error) {
 		return p.got.HostIP, number(p.got.HostPort), nil
 	}
 	return "", "", nil
-}
-
-// recordURL asks the proxy's plugin where the app answers; without one it is the host's name and the port.
-func recordURL(ctx context.Context, c *plug.C, a app.App) error {
-	text, err := c.Query(ctx, "domains-urls", a.Name, "urls")
-	if err != nil {
-		return err
-	}
-	urls := strings.Fields(text)
-	if len(urls) == 0 {
-		return errors.Join(a.SetState("URL", ""), a.SetState("URLS", ""))
-	}
-	return errors.Join(setState(a, "URL", urls[0]), setState(a, "URLS", strings.Join(urls, "\n")))
 }

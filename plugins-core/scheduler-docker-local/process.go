@@ -25,14 +25,6 @@ type process struct {
 // dyno is the process's name, such as web.1.
 func (p *process) dyno() string { return fmt.Sprintf("%s.%d", p.kind, p.index) }
 
-// setState is SetState that leaves a file alone which says the same already.
-func setState(a app.App, file, value string) error {
-	if a.State(file) == value {
-		return nil
-	}
-	return a.SetState(file, value)
-}
-
 // recordAll writes the state files of the processes that serve and removes those of all others. Each is on the disk
 // before it ends; all at once, since a disk takes as long for many as for one.
 func recordAll(a app.App, list []*process) error {
@@ -48,7 +40,7 @@ func recordAll(a app.App, list []*process) error {
 	if p := first(list); p != nil {
 		want["CONTAINER"], want["IP"], want["PORT"] = p.got.ID, p.got.IP, number(p.got.HostPort)
 	}
-	return parallel(slices.Sorted(maps.Keys(want)), func(file string) error { return setState(a, file, want[file]) })
+	return parallel(slices.Sorted(maps.Keys(want)), func(file string) error { return a.KeepState(file, want[file]) })
 }
 
 // first is the process that CONTAINER, PORT and IP are about: the first web process, else the first of all; nil when

@@ -151,6 +151,14 @@ func (a App) SetState(file, value string) error {
 	return record.WriteLine(a.Path(file), value)
 }
 
+// KeepState is SetState that leaves a file alone which says the same already.
+func (a App) KeepState(file, value string) error {
+	if a.State(file) == value {
+		return nil
+	}
+	return a.SetState(file, value)
+}
+
 // Env returns the app's own variables.
 func (a App) Env() (envfile.Vars, error) { return envfile.Read(a.Path("ENV")) }
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -220,6 +221,35 @@ func Deployed(a app.App) bool {
 	}
 	current, err := release.Current(a) // with no process at all there is no container
 	return err == nil && current != nil
+}
+
+// Reproxy has the proxy serve an app by its settings as they are now, and records where it answers, after a setting
+// changed that containers do not know of; under the app's lock. Nothing is to be done for an app that does not run.
+// When nginx refuses what has changed it goes on as before.
+func Reproxy(ctx context.Context, c *plug.C, a app.App) error {
+	if !Deployed(a) {
+		return nil
+	}
+	if err := c.Trigger(ctx, "proxy-build-config", a.Name, ReproxyWord); err != nil {
+		return err
+	}
+	return RecordURLs(ctx, c, a)
+}
+
+// ReproxyWord tells proxy-build-config that it has to fail when the proxy refuses what is new.
+const ReproxyWord = "changed"
+
+// RecordURLs asks the proxy's plugin where the app answers; without one it is the host's name and the port.
+func RecordURLs(ctx context.Context, c *plug.C, a app.App) error {
+	text, err := c.Query(ctx, "domains-urls", a.Name, "urls")
+	if err != nil {
+		return err
+	}
+	urls := strings.Fields(text)
+	if len(urls) == 0 {
+		return errors.Join(a.SetState("URL", ""), a.SetState("URLS", ""))
+	}
+	return errors.Join(a.KeepState("URL", urls[0]), a.KeepState("URLS", strings.Join(urls, "\n")))
 }
 
 // Restart puts the latest image in service again, after a setting changed; cause says which. An app that was never

@@ -1,0 +1,143 @@
+package plug
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+)
+
+// Fact is what a report says of an app: "app enabled" of the area "domains" is the line "Domains app enabled:", the
+// flag --domains-app-enabled and the key app-enabled.
+type Fact struct{ Name, Value string }
+
+// Facts are a report, in its order.
+type Facts []Fact
+
+// Reporter is a verb AREA:report, in the form that plugins know (plugin-contract, section 7).
+type Reporter struct {
+	Area   string
+	Of     func(ctx context.Context, c *C, a app.App) (Facts, error)
+	Global func(ctx context.Context, c *C) (Facts, error) // nil: --global is unknown
+}
+
+const globalWord = "--global"
+
+// Args are the words that a report takes.
+func (r Reporter) Args() string {
+	target := "[APP]"
+	if r.Global != nil {
+		target = "[APP|--global]"
+	}
+	return target + " [--format json] [--" + r.Area + "-...]"
+}
+
+// Run is the verb: a report on one app, on each, or on what all have in common.
+func (r Reporter) Run(ctx context.Context, c *C) error {
+	format, flag, names, err := r.words(c)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		if flag != "" {
+			return c.Usage("cannot show %s of no app: name the app", flag)
+		}
+		if names, err = app.List(c.Settings().Root()); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, r.one(ctx, c, name, format, flag))
+	}
+	return errors.Join(errs...)
+}
+
+func (r Reporter) one(ctx context.Context, c *C, name, format, flag string) error {
+	if name == globalWord {
+		facts, err := r.Global(ctx, c)
+		if err != nil {
+			return err
+		}
+		return r.print(c, facts, "Global", format, flag)
+	}
+	a, err := app.Find(c.Settings().Root(), name)
+	if err != nil {
+		return err
+	}
+	facts, err := r.Of(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	return r.print(c, facts, a.Name, format, flag)
+}
+
+// words reads [APP] [--format json|text] [--AREA-NAME].
+func (r Reporter) words(c *C) (format, flag string, names []string, err error) {
+	format = "text"
+	for i := 0; i < len(c.Args); i++ {
+		word := c.Args[i]
+		switch {
+		case word == "--format" && i+1 < len(c.Args):
+			i++
+			format = c.Args[i]
+		case strings.HasPrefix(word, "--format="):
+			format = strings.TrimPrefix(word, "--format=")
+		case word == "--all":
+		case word == globalWord && r.Global != nil:
+			names = append(names, word)
+		case strings.HasPrefix(word, "--"+r.Area+"-"):
+			flag = word
+		case strings.HasPrefix(word, "-"):
+			return "", "", nil, c.Usage("cannot use option %q: it is unknown", word)
+		default:
+			names = append(names, word)
+		}
+	}
+	switch {
+	case format == "stdout":
+		format = "text"
+	case format != "text" && format != "json":
+		return "", "", nil, c.Usage("cannot print as %q: the formats are json and text", format)
+	}
+	if len(names) > 1 {
+		return "", "", nil, c.Usage("cannot use %q: too many words", names[1])
+	}
+	return format, flag, names, nil
+}
+
+func (r Reporter) print(c *C, facts Facts, name, format, flag string) error {
+	key := func(f Fact) string { return strings.ReplaceAll(f.Name, " ", "-") }
+	if flag != "" {
+		var valid []string
+		for _, fact := range facts {
+			if flag == "--"+r.Area+"-"+key(fact) {
+				fmt.Fprintln(c.Stdout, fact.Value)
+				return nil
+			}
+			valid = append(valid, "--"+r.Area+"-"+key(fact))
+		}
+		slices.Sort(valid)
+		//lint:ignore ST1005 scripts know this text
+		return fmt.Errorf("Invalid flag passed, valid flags: %s", strings.Join(valid, ", "))
+	}
+	if format == "json" {
+		out := map[string]string{"app": name}
+		for _, fact := range facts {
+			out[key(fact)] = fact.Value
+		}
+		e := json.NewEncoder(c.Stdout)
+		e.SetEscapeHTML(false)
+		return e.Encode(out)
+	}
+	c.Info2Quiet("%s %s information", name, r.Area)
+	title := strings.ToUpper(r.Area[:1]) + r.Area[1:]
+	for _, fact := range facts {
+		c.Verbose("%s", strings.TrimRight(fmt.Sprintf("%-30s %-25s", title+" "+strings.ReplaceAll(fact.Name, "-", " ")+":", fact.Value), " "))
+	}
+	return nil
+}
