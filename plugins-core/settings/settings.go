@@ -50,6 +50,8 @@ const (
 	RestartLimit     = "DOKKU_RESTART_LIMIT"
 	HookTimeout      = "DOKKU_HOOK_TIMEOUT"
 	MinFree          = "DOKKU_MIN_FREE_MB"
+	ArchiveMB        = "DOKKU_ARCHIVE_MAX_MB"
+	ArchiveFiles     = "DOKKU_ARCHIVE_MAX_FILES"
 )
 
 // Lookup returns the value of key in env, a list of KEY=VALUE in which the last one wins.

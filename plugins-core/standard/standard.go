@@ -10,11 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/moby/go-archive"
-
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -95,7 +94,7 @@ func cleanup(ctx context.Context, c *plug.C) error {
 	return nil
 }
 
-// withTree unpacks the tar on stdin and does f with it, under the app's lock.
+// withTree unpacks the archive on stdin and does f with it, under the app's lock.
 func withTree(ctx context.Context, c *plug.C, f func(c *plug.C, a app.App, dir string) error) error {
 	a, err := c.App(0)
 	if err != nil {
@@ -104,6 +103,10 @@ func withTree(ctx context.Context, c *plug.C, f func(c *plug.C, a app.App, dir s
 	if c.Stdin == nil {
 		return c.Usage("cannot %s %q: give the source as a tar on stdin", c.Verb(), a.Name)
 	}
+	limit, err := unpack.LimitsOf(c.Settings())
+	if err != nil {
+		return err
+	}
 	tmp, err := os.MkdirTemp("", "dokku-"+a.Name+"-")
 	if err != nil {
 		return fmt.Errorf("cannot make a work directory: %w", err)
@@ -111,7 +114,7 @@ func withTree(ctx context.Context, c *plug.C, f func(c *plug.C, a app.App, dir s
 	dir := filepath.Join(tmp, "src")
 	err = os.Mkdir(dir, 0o755)
 	if err == nil {
-		err = archive.Untar(c.Stdin, dir, &archive.TarOptions{NoLchown: true})
+		err = unpack.Into(dir, c.Stdin, limit)
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot unpack the source of %q: %w", a.Name, err)

@@ -1,0 +1,236 @@
+// Package unpack takes archives of source code apart: tar, compressed or not, and zip. Whatever an archive says, nothing
+// outside the directory is written or linked to, nothing but files, directories and links is made, and it ends at a limit.
+package unpack
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/go-archive/compression"
+
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// Limits are the most that an archive may hold.
+type Limits struct {
+	Bytes   int64
+	Entries int
+}
+
+// LimitsOf reads the settings.
+func LimitsOf(s settings.Settings) (Limits, error) {
+	mb, err := s.Int(settings.ArchiveMB, 4096)
+	if err != nil {
+		return Limits{}, err
+	}
+	files, err := s.Int(settings.ArchiveFiles, 500000)
+	return Limits{Bytes: int64(mb) << 20, Entries: files}, err
+}
+
+// entry is one of an archive, of whatever kind.
+type entry struct {
+	name, link string // link is where a link leads
+	hard       bool
+	mode       fs.FileMode
+	modified   time.Time
+	size       int64
+	open       func() (io.ReadCloser, error)
+}
+
+type unpacker struct {
+	root  *os.Root
+	left  Limits
+	limit Limits
+	links []string
+}
+
+// Into unpacks the archive into dir, which is there and empty.
+func Into(dir string, archive io.Reader, limit Limits) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	u := &unpacker{root: root, left: limit, limit: limit}
+	in := bufio.NewReader(archive)
+	if head, _ := in.Peek(4); bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")) {
+		err = u.zip(dir, in)
+	} else {
+		err = u.tar(in)
+	}
+	if err == nil {
+		err = u.checkLinks()
+	}
+	return err
+}
+
+func (u *unpacker) tar(in io.Reader) error {
+	plain, err := compression.DecompressStream(in)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	archive := tar.NewReader(plain)
+	for first := true; ; first = false {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			if first {
+				return errors.New("it is empty, or no archive")
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e := entry{name: h.Name, mode: h.FileInfo().Mode(), modified: h.ModTime, size: h.Size, link: h.Linkname, hard: h.Typeflag == tar.TypeLink,
+			open: func() (io.ReadCloser, error) { return io.NopCloser(archive), nil }}
+		if h.Typeflag == tar.TypeXGlobalHeader { // git's word on the commit
+			continue
+		}
+		if err := u.add(e); err != nil {
+			return err
+		}
+	}
+}
+
+// zip reads from a file, since the list of what there is stands at a zip's end.
+func (u *unpacker) zip(dir string, in io.Reader) error {
+	spool, err := os.CreateTemp(filepath.Dir(dir), "archive-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(spool.Name())
+	defer spool.Close()
+	size, err := io.Copy(spool, io.LimitReader(in, u.limit.Bytes+1))
+	if err != nil {
+		return err
+	}
+	if size > u.limit.Bytes {
+		return u.tooLarge()
+	}
+	archive, err := zip.NewReader(spool, size)
+	if err != nil {
+		return err
+	}
+	for _, f := range archive.File {
+		e := entry{name: f.Name, mode: f.Mode(), modified: f.Modified, size: int64(f.UncompressedSize64), open: f.Open}
+		if e.mode&fs.ModeSymlink != 0 {
+			if e.link, err = readLink(f); err != nil {
+				return fmt.Errorf("%q: %w", f.Name, err)
+			}
+		}
+		if err := u.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readLink(f *zip.File) (string, error) {
+	r, err := f.Open()
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, 4096))
+	return string(text), err
+}
+
+func (u *unpacker) tooLarge() error {
+	return fmt.Errorf("it has more than %d MB; the limit is %s", u.limit.Bytes>>20, settings.ArchiveMB)
+}
+
+// add makes the entry.
+func (u *unpacker) add(e entry) error {
+	if u.left.Entries--; u.left.Entries < 0 {
+		return fmt.Errorf("it has more than %d entries; the limit is %s", u.limit.Entries, settings.ArchiveFiles)
+	}
+	name := path.Clean(e.name)
+	if !filepath.IsLocal(name) || strings.ContainsRune(name, 0) {
+		return fmt.Errorf("%q: it is not inside the archive", e.name)
+	}
+	if name == "." {
+		return nil
+	}
+	if err := u.make(name, e); err != nil {
+		return fmt.Errorf("%q: %w", e.name, err)
+	}
+	return nil
+}
+
+func (u *unpacker) make(name string, e entry) error {
+	perm := e.mode.Perm() | 0o600 // whoever else it belongs to, we have to remove it again
+	if e.mode.IsDir() && !e.hard {
+		if err := u.root.MkdirAll(name, 0o755); err != nil {
+			return err
+		}
+		return u.root.Chmod(name, perm|0o700)
+	}
+	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // a later entry replaces an earlier one
+		return err
+	}
+	switch {
+	case e.hard:
+		target := path.Clean(e.link)
+		if !filepath.IsLocal(target) {
+			return fmt.Errorf("it is a link to %q, which is not inside the archive", e.link)
+		}
+		if st, err := u.root.Lstat(target); err == nil && st.Mode()&fs.ModeSymlink != 0 {
+			u.links = append(u.links, name)
+		}
+		return u.root.Link(target, name)
+	case e.mode&fs.ModeSymlink != 0:
+		u.links = append(u.links, name)
+		return u.root.Symlink(e.link, name)
+	case !e.mode.IsRegular():
+		return errors.New("it is neither a file nor a directory nor a link")
+	}
+	return u.file(name, perm, e)
+}
+
+func (u *unpacker) file(name string, perm fs.FileMode, e entry) error {
+	if e.size > u.left.Bytes {
+		return u.tooLarge()
+	}
+	in, err := e.open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(out, io.LimitReader(in, u.left.Bytes+1))
+	if u.left.Bytes -= n; err == nil && u.left.Bytes < 0 {
+		err = u.tooLarge()
+	}
+	if err = errors.Join(err, out.Chmod(perm), out.Close()); err != nil {
+		return err
+	}
+	return u.root.Chtimes(name, e.modified, e.modified)
+}
+
+// checkLinks refuses links that lead out. Where one leads is known when all is there, since it may lead over others.
+func (u *unpacker) checkLinks() error {
+	for _, name := range u.links {
+		if _, err := u.root.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%q: it is a link that leads out of the archive, or nowhere: %w", name, err)
+		}
+	}
+	return nil
+}
