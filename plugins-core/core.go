@@ -16,6 +16,7 @@ import (
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
 	"github.com/dokku-go/dokku/plugins-core/checks"
 	"github.com/dokku-go/dokku/plugins-core/config"
+	dockeroptions "github.com/dokku-go/dokku/plugins-core/docker-options"
 	"github.com/dokku-go/dokku/plugins-core/doctor"
 	"github.com/dokku-go/dokku/plugins-core/domains"
 	"github.com/dokku-go/dokku/plugins-core/git"
@@ -42,7 +43,7 @@ func All() []*plug.Plugin {
 		checks.Plugin(),
 		library("common", "shell functions for plugins"),
 		config.Plugin(),
-		library("docker-options", "shell functions about options for docker"),
+		dockeroptions.Plugin(),
 		doctor.Plugin(),
 		domains.Plugin(),
 		git.Plugin(),

@@ -33,7 +33,7 @@ func (r Reporter) Args() string {
 	if r.Global != nil {
 		target = "[APP|--global]"
 	}
-	return target + " [--format json] [--" + r.Area + "-...]"
+	return "[--format json] " + target + " [--" + r.Area + "-...]"
 }
 
 // Run is the verb: a report on one app, on each, or on what all have in common.
@@ -134,8 +134,9 @@ func (r Reporter) print(c *C, facts Facts, name, format, flag string) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(out)
 	}
-	c.Info2Quiet("%s %s information", name, r.Area)
-	title := strings.ToUpper(r.Area[:1]) + r.Area[1:]
+	area := strings.ReplaceAll(r.Area, "-", " ")
+	c.Info2Quiet("%s %s information", name, area)
+	title := strings.ToUpper(area[:1]) + area[1:]
 	for _, fact := range facts {
 		c.Verbose("%s", strings.TrimRight(fmt.Sprintf("%-30s %-25s", title+" "+strings.ReplaceAll(fact.Name, "-", " ")+":", fact.Value), " "))
 	}

@@ -1,0 +1,123 @@
+package dockeroptions_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kballard/go-shellquote"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockeroptions"
+)
+
+// powerful are options that give a container power over the host, in the ways that they can be written.
+func powerful() []string {
+	return []string{
+		"-v /:/host", "-v/:/host", "-v=/:/host", "--volume=/:/host", "--volume /:/host", "--mount type=bind,src=/,dst=/host",
+		"--privileged", "--privileged=true", "--pid=host", "--pid host", "--device /dev/sda", "--device=/dev/sda", "--cap-add SYS_ADMIN",
+		"--cap-add=ALL", "-v /var/run/docker.sock:/s", "--security-opt apparmor=unconfined", "--network host", "--network=host", "--net=host",
+		"--network container:db", "--volumes-from db", "--ipc=host", "--userns=host", "--uts=host", "--cgroup-parent=/x", "--runtime=x",
+		"--device-cgroup-rule=a", "--env-file /etc/shadow", "--memory 1g --privileged", "--memory=1g -v /:/h", "--init --privileged", "--init=true --privileged",
+		"-itv /:/h", "-e A=1 --privileged", "--build-arg A=1 --secret id=a,src=/etc/shadow", "--read-only /:/x", "--ssh default",
+	}
+}
+
+func TestHarmless(t *testing.T) {
+	t.Parallel()
+	for _, option := range powerful() {
+		if dockeroptions.Harmless(option) {
+			t.Errorf("%q: taken for harmless", option)
+		}
+		if !dockeroptions.Warns(option, "/var/lib/dokku/data/storage") {
+			t.Errorf("%q: no warning", option)
+		}
+	}
+	for _, option := range []string{"--memory 1g", "--memory=1g", "-m 1g", "-m1g", "--env A=1", "-e 'A=1 2'", "--label a=b", "--cpus=2 --memory=1g",
+		"--init", "--build-arg A=1", "--user 1000", "--memory --privileged"} {
+		if !dockeroptions.Harmless(option) || dockeroptions.Warns(option, "/s") {
+			t.Errorf("%q: not taken for harmless", option)
+		}
+	}
+	for _, option := range []string{"-p 8080:5000", "--link db:db", "-v data:/data", "-v /s/app:/data", "--network inner", "-v /data"} {
+		if dockeroptions.Harmless(option) && option != "-v /data" || dockeroptions.Warns(option, "/s") && option != "-v /data" {
+			t.Errorf("%q: harmless %v, warned of %v", option, dockeroptions.Harmless(option), dockeroptions.Warns(option, "/s"))
+		}
+	}
+	for _, option := range []string{"--label com.dokku.x=1", "-lcom.dokku.x=1", "", "'", "image", "--memory", "-v /s/../etc:/x"} {
+		if dockeroptions.Harmless(option) {
+			t.Errorf("%q: taken for harmless", option)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for _, option := range append(powerful(), "-p 80:80") {
+		if err := dockeroptions.Check(option); err != nil {
+			t.Errorf("%q: %v", option, err)
+		}
+	}
+	for _, option := range []string{"", " ", "busybox", "-", "--", "-- x", "-e A=1\n--privileged", "-e 'A", "\"-v /:/x", "-e A\x00"} {
+		if dockeroptions.Check(option) == nil {
+			t.Errorf("%q: accepted", option)
+		}
+	}
+}
+
+// FuzzHarmless looks for an option that is taken for harmless and has a word in it that docker would take for one that is
+// not.
+func FuzzHarmless(f *testing.F) {
+	for _, option := range powerful() {
+		f.Add(option)
+	}
+	f.Fuzz(func(t *testing.T, option string) {
+		if dockeroptions.Check(option) != nil || !dockeroptions.Harmless(option) {
+			return
+		}
+		words, err := shellquote.Split(option)
+		if err != nil || len(words) == 0 || !strings.HasPrefix(words[0], "-") {
+			t.Errorf("%q: taken for harmless, and is no option", option)
+		}
+		for _, word := range []string{"-v", "-p", "-i", "-t", "-d"} {
+			if strings.HasPrefix(words[0], word) {
+				t.Errorf("%q: taken for harmless", option)
+			}
+		}
+	})
+}
+
+func TestEdit(t *testing.T) {
+	t.Parallel()
+	a := app.App{Name: "one", Root: t.TempDir()}
+	if err := os.Mkdir(a.Dir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	add := func(option string) func(string, []string) ([]string, error) {
+		return func(_ string, old []string) ([]string, error) { return append(old, option), nil }
+	}
+	for _, option := range []string{"-v b:/b", "-v a:/a", "-v b:/b"} {
+		if err := dockeroptions.Edit(t.Context(), a, []string{"deploy", "run"}, add(option)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := dockeroptions.Read(a, "deploy"); err != nil || !slices.Equal(got, []string{"-v a:/a", "-v b:/b"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := dockeroptions.Read(a, "build"); err != nil || got != nil {
+		t.Errorf("build: got %q, %v", got, err)
+	}
+	none := func(string, []string) ([]string, error) { return nil, nil }
+	if err := dockeroptions.Edit(t.Context(), a, []string{"run"}, none); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(a.Path("DOCKER_OPTIONS_RUN")); !os.IsNotExist(err) {
+		t.Errorf("a file without options: got %v", err)
+	}
+	for text, want := range map[string]int{"build,deploy,run": 3, "run": 1, "run,run": 1, "": 0, "x": 0, "run,": 0} {
+		if got, err := dockeroptions.ParsePhases(text); len(got) != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+}
