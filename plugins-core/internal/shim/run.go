@@ -17,7 +17,7 @@ type option struct {
 type runCall struct {
 	options []option
 	rest    []string // the image, and the command in it
-	old     bool     // it has options in the form of 2014: -name
+	old     bool     // it has options in the form of 2014: -name, or the path of a volume
 }
 
 // boolOptions are the options of docker run that need no value.
@@ -68,6 +68,10 @@ func parseRun(words []string) (r *runCall, ok bool) {
 		case !given:
 			i++
 			value = words[i]
+		}
+		if name == "-v" || name == "--volume" {
+			named, old := volume(value)
+			value, r.old = named, r.old || old
 		}
 		r.options = append(r.options, option{name, value, isBool(name)})
 	}

@@ -61,7 +61,7 @@ func Main(ctx context.Context, age string, words, env []string) int {
 	case age == plug.Age2014 && verb == "port":
 		return c.filter(ctx, words, oneLine)
 	case age == plug.Age2014 && verb == "inspect" && !hasOption(words, "-f", "--format", "--help"):
-		return c.filter(ctx, words, oneAddress)
+		return c.filter(ctx, words, func(text string) string { return withVolumes(oneAddress(text)) })
 	}
 	return c.become(words)
 }

@@ -30,6 +30,8 @@ func TestParseRun(t *testing.T) {
 		{"-name=x -d img", "--name=x -d=true img", false, false, true},
 		{"-name x -rm -link a:b img", "--name=x --rm=true --link=a:b img", false, false, true},
 		{"-p 80:80 -P img", "-p 80:80 -P=true img", false, false, false},
+		{"-v /var/lib/docker/vfs/dir/0ab:/data -d img", "-v 0ab:/data -d=true img", false, false, true},
+		{"-v /var/lib/docker/vfs/dir/../x:/data img", "-v /var/lib/docker/vfs/dir/../x:/data img", false, false, false},
 		{"-l a=b img", "-l a=b img", false, false, false},
 	} {
 		r, ok := parseRun(strings.Fields(c.words))
@@ -171,5 +173,44 @@ func TestOneAddress(t *testing.T) {
 	}
 	if got := oneAddress("[]\n"); got != "[]\n" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWithVolumes(t *testing.T) {
+	t.Parallel()
+	in := `[
+    {
+        "Mounts": [
+            {"Type": "volume", "Name": "0ab", "Source": "/var/lib/docker/volumes/0ab/_data", "Destination": "/opt/pg"},
+            {"Type": "bind", "Source": "/a \"b", "Destination": "/c"}
+        ],
+        "NetworkSettings": {
+        }
+    },
+    {
+        "Mounts": [],
+        "NetworkSettings": {
+        }
+    },
+    {
+        "Id": "an image"
+    }
+]
+`
+	want := strings.Replace(in, "        \"NetworkSettings\": {\n", `        "Volumes": {
+            "/opt/pg": "/var/lib/docker/vfs/dir/0ab",
+            "/c": "/a \"b"
+        },
+        "NetworkSettings":  {
+`, 1)
+	want = strings.Replace(want, "        \"NetworkSettings\": {\n", "        \"Volumes\": {},\n        \"NetworkSettings\": {\n", 1)
+	want = strings.Replace(want, "Settings\":  {", "Settings\": {", 1)
+	if got := withVolumes(in); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for _, same := range []string{"[]\n", "", "no JSON"} {
+		if got := withVolumes(same); got != same {
+			t.Errorf("%q: got %q", same, got)
+		}
 	}
 }
