@@ -14,6 +14,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/apps"
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
+	"github.com/dokku-go/dokku/plugins-core/certs"
 	"github.com/dokku-go/dokku/plugins-core/checks"
 	"github.com/dokku-go/dokku/plugins-core/config"
 	dockeroptions "github.com/dokku-go/dokku/plugins-core/docker-options"
@@ -39,7 +40,7 @@ func All() []*plug.Plugin {
 		apps.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
-		library("certs", "shell functions about certificates"),
+		certs.Plugin(),
 		checks.Plugin(),
 		library("common", "shell functions for plugins"),
 		config.Plugin(),

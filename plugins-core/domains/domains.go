@@ -24,6 +24,7 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        pluginName,
 		Description: "keeps the host names of apps",
+		Hooks:       map[string]plug.Hook{"domains-add": ofApp("add", add)},
 		Commands: []plug.Command{
 			{Name: "domains", Args: "APP", Help: "List the host names of an application", Run: list},
 			{Name: "domains:add", Args: "APP NAME...", Help: "Add host names to an application", Run: ofApp("add", add)},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -223,7 +224,7 @@ func checkPair(p pair, name string, names []string, d *plug.Diagnosis) {
 		d.Violation("certificates", name, "set the clock, or "+renew, "the certificate is good from %s on only", cert.NotBefore.Format(time.DateOnly))
 	}
 	for _, n := range names {
-		if !covers(cert, n) {
+		if !hosts.Covers(cert, n) {
 			d.Warning("certificates", name, renew, "the certificate is not for %s", n)
 		}
 	}

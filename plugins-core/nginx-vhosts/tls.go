@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 )
 
 // pair is a certificate and its key, as files.
@@ -31,7 +33,7 @@ func (s *site) certificate(names []string) (*pair, error) {
 		return global, err
 	}
 	for _, name := range names {
-		if !covers(cert, name) {
+		if !hosts.Covers(cert, name) {
 			return nil, nil
 		}
 	}
@@ -123,22 +125,4 @@ func (p *pair) read() (*x509.Certificate, error) {
 		return nil, fmt.Errorf("cannot use %q: %w", p.crt, err)
 	}
 	return cert, nil
-}
-
-// covers tells whether the certificate is for name: by its alternative names, or by the common name where it has none,
-// as old certificates do. A star stands for one label.
-func covers(cert *x509.Certificate, name string) bool {
-	if cert.VerifyHostname(name) == nil {
-		return true
-	}
-	if len(cert.DNSNames) > 0 {
-		return false
-	}
-	cn := strings.ToLower(cert.Subject.CommonName)
-	name = strings.ToLower(name)
-	if rest, ok := strings.CutPrefix(cn, "*."); ok {
-		_, tail, found := strings.Cut(name, ".")
-		return found && tail == rest
-	}
-	return cn == name
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 )
 
 // newCertificate makes a certificate for a common name and alternative names, and its key, in PEM.
@@ -77,7 +79,7 @@ func TestCovers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := covers(cert, c.host); got != c.want {
+		if got := hosts.Covers(cert, c.host); got != c.want {
 			t.Errorf("CN %q, names %q, host %q: got %v, want %v", c.cn, c.names, c.host, got, c.want)
 		}
 	}
