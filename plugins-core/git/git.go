@@ -168,6 +168,9 @@ func receivePack(ctx context.Context, c *plug.C) error {
 	if err := initialise(ctx, c, a); err != nil {
 		return err
 	}
+	if err := enterQuarantine(a); err != nil {
+		return err
+	}
 	fd, err := a.OpenLockFile()
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ func hook(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	keepQuarantine(a)
 	updates, err := readUpdates(c.Stdin)
 	if err != nil {
 		return err
