@@ -1,6 +1,7 @@
 package testscripts
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -115,17 +116,12 @@ func TestSubmodules(t *testing.T) {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
 	p := newPlatform(t)
-	// Not what other tests allow, but what a host has.
-	if err := os.WriteFile(p.root+"/.gitconfig", []byte("[safe]\n\tdirectory = *\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	served := t.TempDir()
 	base := p.daemonOf(t, served)
 	canary := p.dir + "/work/canary"
-	if err := os.MkdirAll(p.dir+"/work", 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(p.dir+"/work", 0o777); err != nil {
+	// The settings of git are not what other tests allow, but what a host has.
+	if err := errors.Join(os.MkdirAll(p.dir+"/work", 0o777), os.Chmod(p.dir+"/work", 0o777),
+		os.WriteFile(p.root+"/.gitconfig", []byte("[safe]\n\tdirectory = *\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	maker := newPusher(t, p, "maker", "")
