@@ -17,7 +17,7 @@ import (
 const aclAddHelp = `  Reads one public key from KEY_FILE, or from standard input, and prints its fingerprint. The key may run the
   command of USER and nothing else. NAME and the key must not be there yet, unless
   SSHCOMMAND_CHECK_DUPLICATE_NAME=false or SSHCOMMAND_CHECK_DUPLICATE_FINGERPRINT=false.
-  SSHCOMMAND_ALLOWED_KEYS replaces the options of the key, restrict,pty.`
+  SSHCOMMAND_ALLOWED_KEYS replaces the options of the key, no-agent-forwarding,no-user-rc,no-X11-forwarding,no-port-forwarding,restrict,pty.`
 
 func (t *tool) aclAdd(c *cli.Context) error {
 	args, err := operands(c, 2, 3, 2)

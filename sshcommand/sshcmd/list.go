@@ -2,9 +2,11 @@ package sshcmd
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -42,9 +44,7 @@ func (t *tool) list(c *cli.Context) error {
 		return &textError{text: problem}
 	}
 	if asJSON {
-		enc := json.NewEncoder(t.stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(keys)
+		return writeJSON(t.stdout, keys, name == "")
 	}
 	w := bufio.NewWriter(t.stdout)
 	for _, k := range keys {
@@ -79,6 +79,34 @@ func listKeys(a account, name string) (keys []listed, problem string, err error)
 		problem = fmt.Sprintf("sshcommand: no key of %q was added with sshcommand", a.name)
 	}
 	return keys, problem, nil
+}
+
+// writeJSON writes the keys as an array in a line. The original has blanks in the list of all keys and none in that of a
+// name; scripts compare the text.
+func writeJSON(w io.Writer, keys []listed, blanks bool) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(keys); err != nil || !blanks {
+		_, writeErr := w.Write(b.Bytes())
+		return errors.Join(err, writeErr)
+	}
+	fmt.Fprint(w, "[")
+	for i, k := range keys {
+		fmt.Fprint(w, [...]string{"{", ",{"}[min(i, 1)])
+		for j, pair := range [...][2]string{
+			{"fingerprint", k.Fingerprint}, {"name", k.Name}, {"SSHCOMMAND_ALLOWED_KEYS", k.AllowedKeys}, {"public-key", k.PublicKey},
+		} {
+			b.Reset()
+			if err := enc.Encode(pair[1]); err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "%s %q: %s", [...]string{"", ","}[min(j, 1)], pair[0], bytes.TrimSpace(b.Bytes()))
+		}
+		fmt.Fprint(w, " }")
+	}
+	_, err := fmt.Fprintln(w, "]")
+	return err
 }
 
 func newListed(e authkeys.Entry) listed {

@@ -15,7 +15,7 @@ import (
 var defaultsFiles = []string{"/etc/default/sshcommand", "/etc/defaults/sshcommand"}
 
 // defaultOptions are the options of a key: nothing but the forced command, with a terminal for commands that want one.
-const defaultOptions = "restrict,pty"
+const defaultOptions = "no-agent-forwarding,no-user-rc,no-X11-forwarding,no-port-forwarding,restrict,pty"
 
 // settings come from the environment and from the defaults files, which win: they are the rules of the host.
 type settings struct {
