@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/apps"
+	"github.com/dokku-go/dokku/plugins-core/backup"
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
 	"github.com/dokku-go/dokku/plugins-core/certs"
@@ -38,6 +39,7 @@ import (
 func All() []*plug.Plugin {
 	return []*plug.Plugin{
 		apps.Plugin(),
+		backup.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
 		certs.Plugin(),
