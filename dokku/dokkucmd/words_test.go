@@ -75,6 +75,9 @@ func TestOddWords(t *testing.T) {
 				if cmd.Name == "git-receive-pack" && slices.Contains(words, "one") {
 					continue // it would go on as git
 				}
+				if cmd.Name == "backup:export" && len(words) == 1 && !strings.HasPrefix(words[0], "-") {
+					continue // it would write that file
+				}
 				check(env, p.Name, "commands", append([]string{cmd.Name}, words...)...)
 				if len(words) < 2 && cmd.Name != "git-receive-pack" {
 					check(withApp, p.Name, "commands", append([]string{cmd.Name}, words...)...)

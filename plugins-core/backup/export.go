@@ -22,6 +22,9 @@ func export(ctx context.Context, c *plug.C) error {
 	if len(c.Args) > 1 {
 		return c.Usage("cannot export to %d files: name one", len(c.Args))
 	}
+	if word := c.Arg(0); word != "-" && strings.HasPrefix(word, "-") {
+		return c.Usage("cannot export a backup: unknown option %q", word)
+	}
 	if err := c.Admin(ctx); err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func TestAddListRemove(t *testing.T) {
 	key := newKey(t)
 	addKey(t, a, "ann", key+" ann@home")
 	status, out, _ := runTool(a, "", "list", "box", "json")
-	if status != 0 || !strings.Contains(out, `"public-key":"`+key+` ann@home"`) {
+	if status != 0 || !strings.Contains(out, `"public-key": "`+key+` ann@home"`) {
 		t.Errorf("list: %d, %s", status, out)
 	}
 	if status, _, stderr := runTool(a, key, "acl-add", "box", "ben"); status != 1 || stderr != "Duplicate ssh public key specified\n" {
