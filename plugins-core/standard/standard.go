@@ -63,6 +63,9 @@ func url(file string) plug.Hook {
 // others have on the same engine is not touched.
 func cleanup(ctx context.Context, c *plug.C) error {
 	name, words := "", []string{}
+	if len(c.Args) > 1 {
+		return c.Usage("cannot clean up after %d apps: name one, or none for all", len(c.Args))
+	}
 	if len(c.Args) > 0 {
 		a, err := c.App(0)
 		if err != nil {
@@ -83,7 +86,7 @@ func cleanup(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Trigger(ctx, "core-prune", c.Args...); err != nil {
+	if err := c.Trigger(ctx, "core-prune", words...); err != nil {
 		return err
 	}
 	images, bytes, err := engine.PruneImages(ctx, name)
