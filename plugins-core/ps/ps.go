@@ -196,7 +196,8 @@ func restore(ctx context.Context, c *plug.C) error {
 	if len(c.Args) > 1 {
 		return c.Usage("cannot use %q: too many words", c.Args[1])
 	}
-	if err := c.Trigger(ctx, "pre-restore"); err != nil {
+	// Every app has this scheduler, unless a plugin says otherwise; which app is said only when it is one.
+	if err := c.Trigger(ctx, "pre-restore", append([]string{"docker-local"}, c.Args...)...); err != nil {
 		return err
 	}
 	if len(c.Args) > 0 {

@@ -172,7 +172,7 @@ func Release(ctx context.Context, c *plug.C, a app.App, tag string) error {
 
 // ImageHook triggers a hook whose listeners may change the image: plugins of 2014 run a container of dokku/APP and
 // commit it back to dokku/APP. For as long as they run that name means the image of that tag; then the tag is moved
-// to what they left, and the name goes back to the image that serves.
+// to what they left, and the name goes back to the image that serves. Plugins of today may commit to the tag itself.
 func ImageHook(ctx context.Context, c *plug.C, a app.App, tag, hook string, args ...string) error {
 	if found, err := c.Implemented(hook); err != nil || !found {
 		return err
@@ -201,12 +201,18 @@ func ImageHook(ctx context.Context, c *plug.C, a app.App, tag, hook string, args
 	}
 	err = c.Trigger(ctx, hook, args...)
 	// Whatever happened, and even if the pusher has gone: the name goes back.
-	return errors.Join(err, unstage(context.WithoutCancel(ctx), engine, a, tag, serving))
+	return errors.Join(err, unstage(context.WithoutCancel(ctx), engine, a, tag, staged, serving))
 }
 
-func unstage(ctx context.Context, engine *dockerapi.Engine, a app.App, tag, serving string) error {
-	if err := engine.Tag(ctx, a.Image(LatestTag), a.Image(tag)); err != nil {
+func unstage(ctx context.Context, engine *dockerapi.Engine, a app.App, tag, staged, serving string) error {
+	left, err := engine.ImageID(ctx, a.Image(LatestTag))
+	if err != nil {
 		return err
+	}
+	if left != staged {
+		if err := engine.Tag(ctx, a.Image(LatestTag), a.Image(tag)); err != nil {
+			return err
+		}
 	}
 	if serving == "" {
 		return engine.RemoveImage(ctx, a.Image(LatestTag))

@@ -15,16 +15,14 @@ import (
 // that end in flavour ("buildpack", which was "buildstep" first, and "dockerfile"). Plugins without a plugin.toml get pre-build and post-build with the
 // arguments of 2014, APP IMAGE.
 
-// dockerfile is the flavour whose pre-build hook runs in the directory of the source. The other is buildpack.
+// dockerfile is one flavour; the other is buildpack.
 const dockerfile = "dockerfile"
 
-// PreBuild tells the plugins that a build begins.
+// PreBuild tells the plugins that a build begins. These hooks run in the directory of the source.
 func PreBuild(ctx context.Context, c *plug.C, a app.App, builder, flavour, dir string) error {
+	c = c.In(dir)
 	if err := ImageHook(ctx, c, a, BuildTag, "pre-build", builder, a.Name, dir); err != nil {
 		return err
-	}
-	if flavour == dockerfile {
-		c = c.In(dir)
 	}
 	return ImageHook(ctx, c, a, BuildTag, "pre-build-"+flavour, a.Name, dir)
 }

@@ -51,6 +51,9 @@ func Main(ctx context.Context, age string, words, env []string) int {
 	if len(words) == 0 {
 		return c.become(words)
 	}
+	if words[0] == "container" && len(words) > 1 && (words[1] == "run" || words[1] == "attach") {
+		words = words[1:]
+	}
 	switch verb := words[0]; {
 	case verb == "run":
 		return c.run(ctx, words)
