@@ -27,6 +27,8 @@ import (
 	nginxvhosts "github.com/dokku-go/dokku/plugins-core/nginx-vhosts"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/plugin"
+	"github.com/dokku-go/dokku/plugins-core/ports"
+	"github.com/dokku-go/dokku/plugins-core/proxy"
 	"github.com/dokku-go/dokku/plugins-core/ps"
 	"github.com/dokku-go/dokku/plugins-core/releases"
 	"github.com/dokku-go/dokku/plugins-core/run"
@@ -53,7 +55,8 @@ func All() []*plug.Plugin {
 		logs.Plugin(),
 		nginxvhosts.Plugin(),
 		plugin.Plugin(),
-		library("proxy", "shell functions about the proxy"),
+		ports.Plugin(),
+		proxy.Plugin(),
 		ps.Plugin(),
 		releases.Plugin(),
 		run.Plugin(),

@@ -39,6 +39,13 @@ func (s *site) prepare(ctx context.Context) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
+	at, err := s.ports(cert)
+	if err != nil {
+		return nil, err
+	}
+	if len(at.https) == 0 {
+		cert = nil // its port mappings are all of http
+	}
 	if err := s.claim(ctx, names); err != nil {
 		return nil, err
 	}
@@ -54,7 +61,7 @@ func (s *site) prepare(ctx context.Context) (*change, error) {
 	}
 	ch := &change{site: s, cert: cert}
 	ch.groups, ch.toGreen = place(g, green, addresses, next)
-	ch.text = []byte(s.text(ch.groups, names, cert))
+	ch.text = []byte(s.text(ch.groups, names, cert, at))
 	ch.old, err = os.ReadFile(s.conf())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

@@ -21,7 +21,7 @@ const greenSuffix = "_green"
 
 // text is the app's nginx.conf. Plugins edit it line by line: `upstream NAME {`, `server_name ...;`, `proxy_pass ...;`
 // and the X-Forwarded lines stand on lines of their own (plugin-contract, section 5).
-func (s *site) text(g groups, names []string, cert *pair) string {
+func (s *site) text(g groups, names []string, cert *pair, at ports) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	for _, u := range []struct {
@@ -35,19 +35,19 @@ func (s *site) text(g groups, names []string, cert *pair) string {
 		p("}")
 		p("")
 	}
-	if cert != nil {
+	if cert != nil && len(at.http) > 0 {
 		p("server {")
-		s.listen(p, s.s.Get(settings.NginxPort, "80"), "")
+		s.listen(p, at.http, "")
 		p("  server_name %s;", strings.Join(names, " "))
-		p("  return 301 https://$host%s$request_uri;", portSuffix(s.s.Get(settings.NginxTLSPort, "443"), "443"))
+		p("  return 301 https://$host%s$request_uri;", portSuffix(at.https[0], "443"))
 		p("}")
 		p("")
 	}
 	p("server {")
 	if cert == nil {
-		s.listen(p, s.s.Get(settings.NginxPort, "80"), "")
+		s.listen(p, at.http, "")
 	} else {
-		s.listen(p, s.s.Get(settings.NginxTLSPort, "443"), " ssl http2")
+		s.listen(p, at.https, " ssl http2")
 	}
 	p("  server_name %s;", strings.Join(names, " "))
 	if cert != nil {
@@ -91,7 +91,11 @@ func (s *site) text(g groups, names []string, cert *pair) string {
 	return b.String()
 }
 
-func (s *site) listen(p func(string, ...any), port, options string) { listen(s.s, p, port, options) }
+func (s *site) listen(p func(string, ...any), ports []string, options string) {
+	for _, port := range ports {
+		listen(s.s, p, port, options)
+	}
+}
 
 func listen(s settings.Settings, p func(string, ...any), port, options string) {
 	if address := s.Get(settings.NginxAddress, ""); address != "" {

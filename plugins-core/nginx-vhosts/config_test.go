@@ -28,7 +28,11 @@ func TestText(t *testing.T) {
 		"plain.conf": nil,
 		"tls.conf":   {crt: "/home/dokku/tls/server.crt", key: "/home/dokku/tls/server.key"},
 	} {
-		got := s.text(g, names, cert)
+		at, err := s.ports(cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.text(g, names, cert, at)
 		file := filepath.Join("testdata", golden)
 		// Not every kernel has the family of addresses; the golden files have it.
 		if !hasIPv6() {

@@ -41,7 +41,6 @@ func Plugin() *plug.Plugin {
 			"domains-list":          withSite((*site).printNames),
 			"domains-vhost-enabled": withSite((*site).printEnabled),
 			"proxy-type":            say("nginx"),
-			"proxy-is-enabled":      say("true"),
 			"install":               install,
 			"doctor-check":          plug.Diagnose([]string{"nginx", "sites", "answers", "certificates", "dns"}, diagnose),
 		},
@@ -107,18 +106,11 @@ func (s *site) urls(ctx context.Context) ([]string, error) {
 	if err != nil && cert == nil {
 		return nil, err
 	}
-	scheme, port, usual := "http", s.s.Get(settings.NginxPort, "80"), "80"
-	if cert != nil {
-		scheme, port, usual = "https", s.s.Get(settings.NginxTLSPort, "443"), "443"
+	at, err := s.ports(cert)
+	if err != nil {
+		return nil, err
 	}
-	if port = ":" + port; port == ":"+usual {
-		port = ""
-	}
-	urls := make([]string, len(names))
-	for i, name := range names {
-		urls[i] = scheme + "://" + name + port
-	}
-	return urls, nil
+	return at.urls(names), nil
 }
 
 func (s *site) portURL() ([]string, error) {

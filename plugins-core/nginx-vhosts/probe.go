@@ -59,7 +59,9 @@ func newProber(ctx context.Context, s settings.Settings) *prober {
 		}
 		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(strings.Trim(host, "[]"), port))
 	}
-	p.unknown = sync.OnceValues(func() (answer, error) { return p.ask("doctor-asks-for-nobody.invalid", false) })
+	p.unknown = sync.OnceValues(func() (answer, error) {
+		return p.ask("doctor-asks-for-nobody.invalid", ports{http: []string{s.Get(settings.NginxPort, "80")}})
+	})
 	return p
 }
 
@@ -71,12 +73,8 @@ func deadline(ctx context.Context, d time.Duration) context.Context {
 }
 
 // ask requests the head of / from nginx on this host, under a name.
-func (p *prober) ask(name string, secure bool) (answer, error) {
-	scheme, port := "http", p.s.Get(settings.NginxPort, "80")
-	if secure {
-		scheme, port = "https", p.s.Get(settings.NginxTLSPort, "443")
-	}
-	req, err := http.NewRequestWithContext(p.ctx, http.MethodHead, scheme+"://"+name+":"+port+"/", nil)
+func (p *prober) ask(name string, at ports) (answer, error) {
+	req, err := http.NewRequestWithContext(p.ctx, http.MethodHead, at.urls([]string{name})[0]+"/", nil)
 	if err != nil {
 		return answer{}, err
 	}
@@ -101,10 +99,18 @@ func each(names []string, f func(name string)) {
 
 // probe asks for an app under its names.
 func (p *prober) probe(x *siteCheck, names []string) {
-	app, d, secure := x.app.Name, x.d, x.cert != nil
+	app, d := x.app.Name, x.d
+	at, err := x.ports(x.cert)
+	if err != nil {
+		return // it is not served, which has been told
+	}
+	secure := len(at.https) > 0
+	if !secure {
+		x.cert = nil
+	}
 	each(names, func(name string) {
 		asked := strings.Replace(name, "*.", "doctor.", 1)
-		got, err := p.ask(asked, secure)
+		got, err := p.ask(asked, at)
 		logs := "see dokku logs " + app + " and nginx' error log"
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):

@@ -65,17 +65,19 @@ func checkKeys(dir string, d *plug.Diagnosis) {
 
 // hookNames are the hooks of docs/hooks.md; a test compares them.
 const hookNames = `
-app-create app-destroy app-exists app-list app-maybe-create app-recover app-restart backup-check backup-export backup-import builder-build builder-detect
-builder-release certs-exists check-deploy commands config-get config-get-global config-set config-unset core-post-deploy core-post-extract
-core-pre-commit core-prune dependencies deploy docker-args docker-args-build docker-args-deploy docker-args-run
-doctor-check domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision
-git-settle install nginx-hostname nginx-pre-reload nginx-quarantined post-build post-build-buildpack post-build-buildstep
-post-build-dockerfile post-certs-remove post-certs-update post-config-update post-container-create post-create post-delete post-deploy post-domains-update post-extract
-post-release post-release-builder post-release-buildpack post-release-buildstep post-release-dockerfile post-stop
-pre-build pre-build-buildpack pre-build-buildstep pre-build-dockerfile pre-delete pre-deploy pre-receive-app
-pre-release pre-release-builder pre-release-buildpack pre-release-buildstep pre-release-dockerfile pre-restore
-pre-start proxy-build-config proxy-clear-config proxy-is-enabled proxy-type ps-current-scale receive-app
-receive-branch release-and-deploy release-crashed scheduler-adopt scheduler-app-status scheduler-deploy
-scheduler-detect scheduler-is-deployed scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run
-scheduler-settle scheduler-stop uninstall update user-auth
+app-create app-destroy app-exists app-list app-maybe-create app-recover app-restart backup-check backup-export
+backup-import builder-build builder-detect builder-release certs-exists check-deploy commands config-get
+config-get-global config-set config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies
+deploy docker-args docker-args-build docker-args-deploy docker-args-run doctor-check domains-add domains-list
+domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision git-settle install
+nginx-hostname nginx-pre-reload nginx-quarantined ports-get post-build post-build-buildpack post-build-buildstep
+post-build-dockerfile post-certs-remove post-certs-update post-config-update post-container-create post-create
+post-delete post-deploy post-domains-update post-extract post-proxy-ports-update post-release post-release-builder
+post-release-buildpack post-release-buildstep post-release-dockerfile post-stop pre-build pre-build-buildpack
+pre-build-buildstep pre-build-dockerfile pre-delete pre-deploy pre-receive-app pre-release pre-release-builder
+pre-release-buildpack pre-release-buildstep pre-release-dockerfile pre-restore pre-start proxy-build-config
+proxy-clear-config proxy-is-enabled proxy-type ps-current-scale receive-app receive-branch release-and-deploy
+release-crashed scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-is-deployed
+scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run scheduler-settle scheduler-stop uninstall
+update user-auth
 `

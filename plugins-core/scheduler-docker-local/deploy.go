@@ -16,6 +16,8 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
+	"github.com/dokku-go/dokku/plugins-core/internal/hostports"
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -33,6 +35,7 @@ type rollout struct {
 	env    []string
 	args   []string // docker options of plugins
 	ports  *portBook
+	mapped int  // the port of the containers that its port mappings name
 	public bool // no proxy in front: the port is the host's
 	fresh  []*process
 
@@ -104,10 +107,17 @@ func (r *rollout) prepare(ctx context.Context) error {
 		return err
 	}
 	r.env = vars.List()
+	mapped, err := hosts.Mappings(vars)
+	if err != nil {
+		return err
+	}
+	if len(mapped) > 0 {
+		r.mapped = mapped[0].Container
+	}
 	if r.args, err = dockerArgs(ctx, r.c, r.app, "docker-args-deploy", r.tag, "deploy"); err != nil {
 		return err
 	}
-	if err := refuseTaken(ctx, r.engine, r.app, r.args); err != nil {
+	if err := hostports.RefuseTaken(ctx, r.engine, r.app, r.args); err != nil {
 		return err
 	}
 	vhost, err := r.c.FirstLine(ctx, "domains-vhost-enabled", r.app.Name)
@@ -131,12 +141,14 @@ func (r *rollout) prepare(ctx context.Context) error {
 	return nil
 }
 
-// webPort is the port on which a process is expected to listen: of a web process the first that its image exposes, or
-// the one it is told by PORT. Other processes have none.
+// webPort is the port on which a process is expected to listen: of a web process that of the app's port mappings, the
+// first that its image exposes, or the one it is told by PORT. Other processes have none.
 func (r *rollout) webPort(kind string) int {
 	switch {
 	case kind != "web":
 		return 0
+	case r.mapped > 0:
+		return r.mapped
 	case len(r.image.Ports) > 0:
 		return r.image.Ports[0]
 	}
@@ -198,7 +210,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		if err = r.launch(ctx, p, spec); !dockerapi.IsPortTaken(err) {
 			return err
 		}
-		if taken := refuseTaken(ctx, r.engine, r.app, r.args); taken != nil { // no other port of ours would help
+		if taken := hostports.RefuseTaken(ctx, r.engine, r.app, r.args); taken != nil { // no other port of ours would help
 			return taken
 		}
 		if try == 2*keptPorts {

@@ -1,4 +1,5 @@
-package schedulerdockerlocal
+// Package hostports knows who has a port of the host.
+package hostports
 
 import (
 	"bufio"
@@ -16,11 +17,11 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 )
 
-// refuseTaken is the error for an app whose docker options publish a port of the host that somebody has. It is asked
+// RefuseTaken is the error for an app whose docker options publish a port of the host that somebody has. It is asked
 // before anything is made.
-func refuseTaken(ctx context.Context, engine *dockerapi.Engine, a app.App, options []string) error {
+func RefuseTaken(ctx context.Context, engine *dockerapi.Engine, a app.App, options []string) error {
 	for _, p := range dockerapi.HostPorts(options) {
-		owner, err := ownerOf(ctx, engine, a, p)
+		owner, err := Owner(ctx, engine, a, p)
 		if err != nil {
 			return err
 		}
@@ -31,9 +32,13 @@ func refuseTaken(ctx context.Context, engine *dockerapi.Engine, a app.App, optio
 	return nil
 }
 
-// ownerOf says who has a port of the host; "": nobody.
-func ownerOf(ctx context.Context, engine *dockerapi.Engine, a app.App, p dockerapi.HostPort) (string, error) {
-	got, err := engine.Publisher(ctx, p)
+// Owner says who has a port of the host; "": nobody. Without an engine it is told what user listens there.
+func Owner(ctx context.Context, engine *dockerapi.Engine, a app.App, p dockerapi.HostPort) (string, error) {
+	var got *dockerapi.Container
+	var err error
+	if engine != nil {
+		got, err = engine.Publisher(ctx, p)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package schedulerdockerlocal
+package hostports
 
 import (
 	"fmt"

@@ -1,0 +1,56 @@
+package nginxvhosts
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// ports are those at which nginx serves an app; where there are any of https, those of http lead there.
+type ports struct{ http, https []string }
+
+// ports returns the app's: the usual ones, unless it has mappings. Ports of https take a certificate.
+func (s *site) ports(cert *pair) (ports, error) {
+	usual := ports{http: []string{s.s.Get(settings.NginxPort, "80")}}
+	if cert != nil {
+		usual.https = []string{s.s.Get(settings.NginxTLSPort, "443")}
+	}
+	vars, err := s.app.MergedEnv()
+	if err != nil {
+		return usual, err
+	}
+	mapped, err := hosts.Mappings(vars)
+	if err != nil || len(mapped) == 0 {
+		return usual, err
+	}
+	var at ports
+	for _, m := range mapped {
+		switch {
+		case m.Scheme == "http":
+			at.http = append(at.http, strconv.Itoa(m.Host))
+		case cert != nil:
+			at.https = append(at.https, strconv.Itoa(m.Host))
+		}
+	}
+	if len(at.http)+len(at.https) == 0 {
+		return at, fmt.Errorf("cannot serve %q: its port mappings are all of https, and it has no certificate", s.app.Name)
+	}
+	return at, nil
+}
+
+// urls are the names at the port that is meant for people.
+func (at ports) urls(names []string) []string {
+	scheme, port, usual := "http", "", "80"
+	if len(at.https) > 0 {
+		scheme, port, usual = "https", at.https[0], "443"
+	} else {
+		port = at.http[0]
+	}
+	urls := make([]string, len(names))
+	for i, name := range names {
+		urls[i] = scheme + "://" + name + portSuffix(port, usual)
+	}
+	return urls
+}
