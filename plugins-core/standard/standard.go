@@ -26,6 +26,7 @@ func Plugin() *plug.Plugin {
 			{Name: "version", Help: "Print dokku's version", Run: version, Aliases: []string{"-v", "--version"}},
 			{Name: "url", Args: "APP", Help: "Show the URL for an application", Run: url("URL")},
 			{Name: "urls", Args: "APP", Help: "Show all URLs for an application", Run: url("URLS")},
+			{Name: "completion", Args: "bash|zsh|fish", Help: "Print a script that has a shell complete words", Run: completion},
 			{Name: "cleanup", Args: "[APP]", Help: "Remove what builds and runs of ours have left", Run: cleanup},
 			{Name: "receive", Args: "APP", Run: receive},
 			{Name: "build", Args: "APP", Run: build},
