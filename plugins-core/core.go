@@ -35,6 +35,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/scheduler"
 	schedulerdockerlocal "github.com/dokku-go/dokku/plugins-core/scheduler-docker-local"
 	"github.com/dokku-go/dokku/plugins-core/standard"
+	"github.com/dokku-go/dokku/plugins-core/storage"
 )
 
 // All returns the core plugins in the order of their directories' names.
@@ -63,7 +64,7 @@ func All() []*plug.Plugin {
 		scheduler.Plugin(),
 		schedulerdockerlocal.Plugin(),
 		standard.Plugin(),
-		library("storage", "shell functions about mounts"),
+		storage.Plugin(),
 	}
 }
 

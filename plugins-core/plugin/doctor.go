@@ -77,7 +77,7 @@ post-release-buildpack post-release-buildstep post-release-dockerfile post-stop 
 pre-build-buildstep pre-build-dockerfile pre-delete pre-deploy pre-receive-app pre-release pre-release-builder
 pre-release-buildpack pre-release-buildstep pre-release-dockerfile pre-restore pre-start proxy-build-config
 proxy-clear-config proxy-is-enabled proxy-type ps-current-scale receive-app receive-branch release-and-deploy
-release-crashed scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-is-deployed
-scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run scheduler-settle scheduler-stop uninstall
-update user-auth
+release-crashed scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-enter
+scheduler-is-deployed scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run scheduler-settle
+scheduler-stop uninstall update user-auth
 `

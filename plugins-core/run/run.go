@@ -17,6 +17,7 @@ func Plugin() *plug.Plugin {
 		Description: "runs commands beside an app",
 		Commands: []plug.Command{
 			{Name: "run", Args: "[--no-tty] APP COMMAND [ARG ...]", Help: "Run a command in the environment of an application", Run: run},
+			{Name: "enter", Args: "[--no-tty] APP [PROCESS [COMMAND [ARG ...]]]", Help: "Run a shell or a command in a container that serves", Run: enter},
 		},
 	}
 }
@@ -60,4 +61,29 @@ func run(ctx context.Context, c *plug.C) error {
 	}
 	// The command reads our stdin, so the hook has to get it.
 	return c.Runner.Broadcast(ctx, c.Stdin, c.Stdout, c.Stderr, "scheduler-run", append([]string{scheduler, a.Name}, c.Args[1:]...)...)
+}
+
+// enter runs a command, by default a shell, in a container that is there.
+func enter(ctx context.Context, c *plug.C) error {
+	for len(c.Args) > 0 && strings.HasPrefix(c.Args[0], "-") {
+		if c.Args[0] != "--no-tty" {
+			return c.Usage("cannot enter an app: unknown option %q", c.Args[0])
+		}
+		args := c.Args[1:]
+		c = c.With("DOKKU_DISABLE_TTY", "true")
+		c.Args = args
+	}
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	if a.State("CONTAINER") == "" {
+		return fmt.Errorf("cannot enter %q: it does not run", a.Name)
+	}
+	scheduler, err := deploy.SchedulerOf(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	words := append([]string{scheduler, a.Name, c.Arg(1)}, c.Args[min(2, len(c.Args)):]...)
+	return c.Runner.Broadcast(ctx, c.Stdin, c.Stdout, c.Stderr, "scheduler-enter", words...)
 }

@@ -85,16 +85,17 @@ func attach(ctx context.Context, c *plug.C, engine *dockerapi.Engine, id string,
 	defer func() { _ = term.Restore(fd, state) }()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	return engine.RunAttached(ctx, id, streams, true, func() { go followSize(ctx, engine, id, fd) })
+	return engine.RunAttached(ctx, id, streams, true, func() { go followSizeBy(ctx, fd, func(w, h int) error { return engine.Resize(ctx, id, w, h) }) })
 }
 
-func followSize(ctx context.Context, engine *dockerapi.Engine, id string, fd int) {
+// followSizeBy tells a terminal in a container the size of ours.
+func followSizeBy(ctx context.Context, fd int, set func(width, height int) error) {
 	changed := make(chan os.Signal, 1)
 	signal.Notify(changed, syscall.SIGWINCH)
 	defer signal.Stop(changed)
 	for {
 		if w, h, err := term.GetSize(fd); err == nil {
-			_ = engine.Resize(ctx, id, w, h) // a wrong size is ugly, not wrong
+			_ = set(w, h) // a wrong size is ugly, not wrong
 		}
 		select {
 		case <-ctx.Done():

@@ -32,6 +32,7 @@ func Plugin() *plug.Plugin {
 			"scheduler-deploy":             ours(deployApp),
 			"scheduler-stop":               ours(stopApp),
 			"scheduler-run":                ours(runCommand),
+			"scheduler-enter":              ours(enter),
 			"scheduler-logs":               ours(showLogs),
 			"scheduler-app-status":         ours(showStatus),
 			"scheduler-adopt":              ours(adoptApp),
