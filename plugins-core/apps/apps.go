@@ -40,6 +40,7 @@ func Plugin() *plug.Plugin {
 			{Name: "apps:list", Help: "List the apps", Run: list},
 			{Name: "apps:create", Args: "APP", Help: "Create an empty app", Run: createVerb},
 			{Name: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
+			{Name: "apps:report", Args: reporter().Args(), Help: "Show where applications lie and whether they are locked", Run: reporter().Run},
 			{Name: "apps:exists", Args: "APP", Help: "Tell by the status whether an app exists", Run: exists},
 			{Name: "apps:lock", Args: "APP [MESSAGE]", Help: "Keep everybody from deploying an app", Run: lock},
 			{Name: "apps:locked", Args: "APP", Help: "Tell by the status whether an app is locked by apps:lock", Run: locked},

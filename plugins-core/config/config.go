@@ -35,6 +35,7 @@ func Plugin() *plug.Plugin {
 			{Name: "config:get", Args: "APP|--global KEY", Help: "Display one variable of an application", Run: get},
 			{Name: "config:set", Args: "[--no-restart] APP|--global KEY1=VALUE1 [KEY2=VALUE2 ...]", Help: "Set variables of an application", Run: set},
 			{Name: "config:unset", Args: "[--no-restart] APP|--global KEY1 [KEY2 ...]", Help: "Unset variables of an application", Run: unset},
+			{Name: "config:clear", Args: "[--no-restart] APP|--global", Help: "Unset all variables of an application", Run: clearAll},
 			{Name: "config:keys", Args: "APP|--global", Help: "Display the names of an application's variables", Run: keys},
 			{Name: "config:export", Args: "APP|--global", Help: "Display the variables as lines for a shell", Run: export},
 			{Name: "config:set-norestart", Same: "config:set", Args: "APP KEY1=VALUE1 [KEY2=VALUE2 ...]", Run: noRestart(set)},
@@ -241,6 +242,19 @@ func unset(ctx context.Context, c *plug.C) error {
 	if len(t.words) == 0 {
 		return c.Usage("Must specify KEY to unset.")
 	}
+	return t.unset(ctx, c)
+}
+
+func clearAll(ctx context.Context, c *plug.C) error {
+	t, vars, err := readAll(c)
+	if err != nil {
+		return err
+	}
+	if len(vars) == 0 {
+		c.Verbose("Nothing changed")
+		return nil
+	}
+	t.words = slices.Sorted(maps.Keys(vars))
 	return t.unset(ctx, c)
 }
 

@@ -28,6 +28,8 @@ func Plugin() *plug.Plugin {
 			{Name: "urls", Args: "APP", Help: "Show all URLs for an application", Run: url("URLS")},
 			{Name: "completion", Args: "bash|zsh|fish", Help: "Print a script that has a shell complete words", Run: completion},
 			{Name: "cleanup", Args: "[APP]", Help: "Remove what builds and runs of ours have left", Run: cleanup},
+			{Name: "trace:on", Help: "Show each command line of hooks from now on", Run: trace(true)},
+			{Name: "trace:off", Help: "Show command lines of hooks no more", Run: trace(false)},
 			{Name: "receive", Args: "APP", Run: receive},
 			{Name: "build", Args: "APP", Run: build},
 		},
