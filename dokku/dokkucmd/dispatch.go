@@ -299,6 +299,6 @@ func help(ctx context.Context, r *pluginhook.Runner, words []string) error {
 	}
 	lines = append(lines, strings.TrimRight(plug.HelpLine(plug.Command{Name: "help", Help: "Print the list of commands"}), "\n"))
 	slices.Sort(lines)
-	fmt.Printf("Usage: dokku [--quiet|--trace|--force|--no-wait|--app APP] COMMAND [ARG ...]\n\nCommands:\n\n%s\n", strings.Join(lines, "\n"))
+	fmt.Printf("Usage: dokku [--quiet|--trace|--force|--no-wait|--app APP] COMMAND <app> [command-specific-options]\n\nCommands:\n\n%s\n", strings.Join(lines, "\n"))
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
@@ -30,10 +31,13 @@ func ValidKey(key string) bool {
 	return key != ""
 }
 
-// CheckValue refuses what no environment can hold.
+// CheckValue refuses what no environment can hold, and what the engine's JSON would change on its way to a container.
 func CheckValue(key, value string) error {
 	if strings.ContainsRune(value, 0) {
 		return fmt.Errorf("cannot set %q: the value has a NUL byte, which no environment can hold", key)
+	}
+	if !utf8.ValidString(value) {
+		return fmt.Errorf("cannot set %q: the value is no UTF-8; the engine would give containers something else, so encode it, in base64 say", key)
 	}
 	return nil
 }

@@ -203,8 +203,8 @@ func TestKeys(t *testing.T) {
 	if err := envfile.CheckValue("A", "x\x00y"); err == nil {
 		t.Error("a NUL byte: got no error")
 	}
-	if err := envfile.CheckValue("A", "\xff\n"); err != nil {
-		t.Errorf("got %v", err)
+	if err := envfile.CheckValue("A", "\xff\n"); err == nil {
+		t.Error("a value that is no UTF-8 is taken")
 	}
 }
 
