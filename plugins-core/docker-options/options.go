@@ -52,7 +52,9 @@ func filter(phase string) plug.Hook {
 		}
 		options, err := dockeroptions.Read(a, phase)
 		for _, option := range options {
-			fmt.Fprint(c.Stdout, " "+option)
+			if !strings.HasPrefix(option, "#") { // files that people edit have comments
+				fmt.Fprint(c.Stdout, " "+option)
+			}
 		}
 		return err
 	}
