@@ -51,13 +51,13 @@ func (s *site) buildAlone(ctx context.Context) (aside []*quarantine, err error) 
 	if there, missing := s.half(); there != "" {
 		s.c.Warn("%s is there and %s is not: %s is served without this certificate", there, missing, s.app.Name)
 	}
-	if err := checkAccess(masterPID(s.s), s.switchFile()); err != nil {
+	if err := checkAccess(masterPID(s.s), s.switchFile(0, 0)); err != nil {
 		return nil, err
 	}
 	if aside, err = ch.install(ctx); err != nil {
 		return aside, err
 	}
-	return aside, s.flip(ch.toGreen)
+	return aside, s.flip(ch.to)
 }
 
 // adopt is build for who goes back to a version, or brings one up again. That may not depend on files which somebody
@@ -73,31 +73,23 @@ func (s *site) adopt(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	g, green, e := s.readGroups()
+	sides, now, _, e := s.readSides()
 	addresses := s.addresses()
 	if e != nil || len(addresses) == 0 || !s.host().served(s.app.Name) || len(workers(masterPID(s.s))) == 0 {
 		return err
 	}
-	same, toGreen := place(g, green, addresses, nil)
-	if !slices.Equal(same.Blue, g.Blue) || !slices.Equal(same.Green, g.Green) {
+	if !slices.ContainsFunc(sides, func(side []string) bool { return slices.Equal(side, addresses) }) {
 		return err
 	}
+	_, to := place(sides, now, addresses, nil)
 	s.c.Warn("%v", err)
 	s.c.Warn("nginx goes on with the configuration of %s that it has loaded; mend it, then: dokku nginx:build-config %s", s.app.Name, s.app.Name)
-	return s.flip(toGreen)
-}
-
-// flip says which upstream answers.
-func (s *site) flip(toGreen bool) error {
-	if toGreen {
-		return record.WriteLine(s.switchFile(), s.app.Name)
-	}
-	return record.Remove(s.switchFile())
+	return s.flip(to)
 }
 
 // lock takes the lock of the host, and undoes what somebody who died had tried out.
 func (s *site) lock(ctx context.Context) (unlock func(), err error) {
-	for _, dir := range []string{"green", "groups", "loaded", "quarantined", "waiting", "down"} {
+	for _, dir := range append(switches(), "groups", "loaded", "quarantined", "waiting", "down") {
 		if err := record.MkdirAll(filepath.Join(s.s.Data(pluginName), dir), 0o755); err != nil {
 			return nil, err
 		}
@@ -121,7 +113,7 @@ func (ch *change) install(ctx context.Context) (aside []*quarantine, err error) 
 	}
 	edited, err := ch.preReload(ctx)
 	if err == nil && !edited && ch.same() {
-		return nil, ch.writeGroups(ch.groups)
+		return nil, ch.writeSides(ch.sides)
 	}
 	if file := ch.takesDefault(); err == nil && file != "" {
 		err = fmt.Errorf("cannot serve %q: %s has a listen with default_server, and what answers for unknown hosts is no app", ch.app.Name, file)
@@ -297,6 +289,6 @@ func (s *site) clearLocked(ctx context.Context, enough int) (aside []*quarantine
 			return aside, err
 		}
 	}
-	return aside, errors.Join(record.Remove(s.switchFile()), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()),
+	return aside, errors.Join(s.removeSwitches(), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()),
 		record.Remove(s.downFile()), record.Remove(s.waitingFile()), s.forgive())
 }

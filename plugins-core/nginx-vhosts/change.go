@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -17,12 +18,12 @@ import (
 // change is a new configuration of one app on its way to nginx.
 type change struct {
 	*site
-	groups  groups
-	toGreen bool
-	cert    *pair
-	text    []byte // what is to be in nginx.conf; after put and the hooks of plugins, what is in it
-	old     []byte // what was in it
-	had     bool   // there was something
+	sides [][]string
+	to    int // the side that is to answer
+	cert  *pair
+	text  []byte // what is to be in nginx.conf; after put and the hooks of plugins, what is in it
+	old   []byte // what was in it
+	had   bool   // there was something
 }
 
 // prepare finds what the app's state files want nginx to serve; nil when that is nothing.
@@ -49,19 +50,19 @@ func (s *site) prepare(ctx context.Context) (*change, error) {
 	if err := s.claim(ctx, names); err != nil {
 		return nil, err
 	}
-	g, green, err := s.readGroups()
+	sides, now, older, err := s.readSides()
 	if err != nil {
 		return nil, err
 	}
-	var next []string
-	if len(g.Blue) == 0 || len(g.Green) == 0 {
-		if next, err = s.reserved(ctx); err != nil {
+	var reserved [][]string
+	if older || !slices.ContainsFunc(sides, func(side []string) bool { return slices.Equal(side, addresses) }) {
+		if reserved, err = s.reserved(ctx); err != nil {
 			return nil, err
 		}
 	}
 	ch := &change{site: s, cert: cert}
-	ch.groups, ch.toGreen = place(g, green, addresses, next)
-	ch.text = []byte(s.text(ch.groups, names, cert, at))
+	ch.sides, ch.to = place(sides, now, addresses, reserved)
+	ch.text = []byte(s.text(ch.sides, names, cert, at))
 	ch.old, err = os.ReadFile(s.conf())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -96,7 +97,7 @@ func (ch *change) same() bool {
 
 // settle records that nginx has loaded the change.
 func (ch *change) settle() error {
-	return errors.Join(ch.writeGroups(ch.groups), record.WriteLine(ch.loadedFile(), ch.fingerprint(ch.cert)), ch.forgive())
+	return errors.Join(ch.writeSides(ch.sides), record.WriteLine(ch.loadedFile(), ch.fingerprint(ch.cert)), ch.forgive())
 }
 
 // files lists what nginx reads of the app, beside certificates.

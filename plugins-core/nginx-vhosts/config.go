@@ -9,27 +9,14 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// groups are the two upstreams of an app, each a list of addresses. Which one answers is told by the switch file:
-// there is one while green does.
-type groups struct {
-	Blue  []string `json:"blue"`
-	Green []string `json:"green"`
-}
-
-// greenSuffix makes the name of the second upstream; no app's name has an underscore.
-const greenSuffix = "_green"
-
 // text is the app's nginx.conf. Plugins edit it line by line: `upstream NAME {`, `server_name ...;`, `proxy_pass ...;`
 // and the X-Forwarded lines stand on lines of their own (plugin-contract, section 5).
-func (s *site) text(g groups, names []string, cert *pair, at ports) string {
+func (s *site) text(sides [][]string, names []string, cert *pair, at ports) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	for _, u := range []struct {
-		name      string
-		addresses []string
-	}{{s.app.Name, g.Blue}, {s.app.Name + greenSuffix, g.Green}} {
-		p("upstream %s {", u.name)
-		for _, address := range u.addresses {
+	for i, side := range sides {
+		p("upstream %s {", s.upstream(i, len(switches())))
+		for _, address := range side {
 			p("  server %s;", address)
 		}
 		p("}")
@@ -58,12 +45,14 @@ func (s *site) text(g groups, names []string, cert *pair, at ports) string {
 		p("  keepalive_timeout 70;")
 	}
 	p("")
-	p("  # Which upstream answers is decided by a file, so that a deploy switches all workers at one moment.")
+	p("  # Which upstream answers is decided by files, so that a deploy switches all workers at one moment.")
 	p("  open_file_cache off;")
 	p("  set $dokku_upstream %s;", s.app.Name)
-	p("  if (-f %s) {", s.switchFile())
-	p("    set $dokku_upstream %s%s;", s.app.Name, greenSuffix)
-	p("  }")
+	for _, suffix := range switches() {
+		p("  if (-f %s/$dokku_upstream) {", filepath.Join(s.s.Data(pluginName), suffix))
+		p("    set $dokku_upstream ${dokku_upstream}_%s;", suffix)
+		p("  }")
+	}
 	p("")
 	p("  location / {")
 	p("    proxy_pass http://$dokku_upstream;")
@@ -119,9 +108,4 @@ func portSuffix(port, usual string) string {
 		return ""
 	}
 	return ":" + port
-}
-
-// switchFile lies where nginx' workers, who are another user, may look.
-func (s *site) switchFile() string {
-	return filepath.Join(s.s.Data(pluginName), "green", s.app.Name)
 }

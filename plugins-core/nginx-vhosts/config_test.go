@@ -1,6 +1,7 @@
 package nginxvhosts
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -22,7 +23,7 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	s := &site{app: app.App{Name: "foo.example.com", Root: "/home/dokku"},
 		s: settings.Settings{Env: []string{"DOKKU_NGINX_PORT=8080", "DOKKU_NGINX_SSL_PORT=8443"}}}
-	g := groups{Blue: []string{"127.0.0.1:32768", "127.0.0.1:32769"}, Green: []string{"127.0.0.1:32770"}}
+	g := [][]string{{"127.0.0.1:32768", "127.0.0.1:32769"}, {"127.0.0.1:32770"}, {"127.0.0.1:32771"}, {"127.0.0.1:32772"}, {"127.0.0.1:32773"}}
 	names := []string{"foo.example.com", "*.bar.test"}
 	for golden, cert := range map[string]*pair{
 		"plain.conf": nil,
@@ -74,95 +75,120 @@ func contract(t *testing.T, text string) {
 	}
 }
 
-// TestPlace makes deploys at random and follows them: after each, the group that answers has the new addresses, and
-// until the switch the one that answered had the old ones.
+// TestPlace makes deploys at random and follows them: after each, the side that answers has the new addresses, and until
+// the switch the one that answered had the old ones.
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 500 {
-		var g groups
-		green := r.IntN(2) == 0 // a file that was left behind
+		var sides [][]string
+		now := r.IntN(maxSides) // by files that were left behind
 		var serving []string
 		var history []string
 		for range 20 {
 			var addresses []string
 			for port := range 1 + r.IntN(3) {
-				addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", 30000+r.IntN(3)*10+port))
+				addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", 30000+r.IntN(5)*10+port))
 			}
 			history = append(history, fmt.Sprint(addresses))
-			var reserved []string
-			for port := range r.IntN(3) {
-				reserved = append(reserved, fmt.Sprintf("127.0.0.1:%d", 31000+port))
+			var reserved [][]string
+			for port := range r.IntN(12) {
+				reserved = append(reserved, []string{fmt.Sprintf("127.0.0.1:%d", 31000+port+r.IntN(3))})
 			}
-			next, toGreen := place(g, green, addresses, reserved)
-			if got := active(next, toGreen); !slices.Equal(got, addresses) {
-				t.Fatalf("after %v: got %v in service, want %v", history, got, addresses)
+			next, to := place(sides, now, addresses, reserved)
+			if to < 0 || to >= len(next) || len(next) > maxSides || !slices.Equal(next[to], addresses) {
+				t.Fatalf("after %v: got side %d of %v in service, want %v", history, to, next, addresses)
 			}
-			// nginx loads next before the file is touched.
-			if got := active(next, green); serving != nil && !slices.Equal(got, serving) {
-				t.Fatalf("after %v: got %v in service before the switch, want still %v", history, got, serving)
+			// nginx loads next before the files are touched.
+			if serving != nil && !slices.Equal(next[now], serving) {
+				t.Fatalf("after %v: got %v in service before the switch, want still %v", history, next[now], serving)
 			}
-			if len(next.Blue) == 0 || len(next.Green) == 0 {
+			if slices.ContainsFunc(next, func(side []string) bool { return len(side) == 0 }) {
 				t.Fatalf("after %v: got an upstream without addresses, which nginx refuses: %v", history, next)
 			}
-			g, green, serving = next, toGreen, addresses
+			sides, now, serving = next, to, addresses
 		}
 	}
 }
 
-func active(g groups, green bool) []string {
-	if green {
-		return g.Green
-	}
-	return g.Blue
-}
-
-// TestPlaceAlternates deploys with two sets of ports in turn: after the first two nothing changes but the switch.
-func TestPlaceAlternates(t *testing.T) {
-	t.Parallel()
-	ports := [][]string{{"127.0.0.1:1"}, {"127.0.0.1:2"}}
-	g, green := place(groups{}, false, ports[0], nil)
-	g, green = place(g, green, ports[1], nil)
-	for i := range 10 {
-		next, toGreen := place(g, green, ports[i%2], nil)
-		if fmt.Sprint(next) != fmt.Sprint(g) || toGreen == green {
-			t.Errorf("deploy %d: got %v, green %v after %v, green %v: want only the switch to change", i, next, toGreen, g, green)
-		}
-		green = toGreen
-	}
-	if next, same := place(g, green, active(g, green), nil); same != green || fmt.Sprint(next) != fmt.Sprint(g) {
-		t.Errorf("the same again: got %v, %v, want no change", next, same)
-	}
-}
-
-// TestPlaceReserved deploys with the addresses that were reserved: nothing but the switch changes from the second deploy
-// on, until the scale does. Then each of the two sides changes once.
+// TestPlaceReserved deploys with the addresses that were reserved: nothing but the side changes from the second deploy
+// on, in whatever order they are used. A change of scale changes the text once.
 func TestPlaceReserved(t *testing.T) {
 	t.Parallel()
-	for _, green := range []bool{false, true} { // true: a file that was left behind
-		one, two := []string{"127.0.0.1:1"}, []string{"127.0.0.1:2"}
-		wide, wider := []string{"127.0.0.1:1", "127.0.0.1:3"}, []string{"127.0.0.1:2", "127.0.0.1:4"}
-		g, on := place(groups{}, green, one, two)
-		if got := active(g, green); !slices.Equal(got, one) {
-			t.Errorf("green %v: got %v in service before the first switch, want %v", green, got, one)
+	r := rand.New(rand.NewPCG(5, 6))
+	set := func(from, count int) (out []string) {
+		for i := range count {
+			out = append(out, fmt.Sprintf("127.0.0.1:%d", 20000+from*count+i))
 		}
-		changes := 0
-		for i, addresses := range [][]string{two, one, two, wide, wider, wide, wider} {
-			next, toGreen := place(g, on, addresses, []string{"127.0.0.1:9"})
-			if toGreen == on || !slices.Equal(active(next, toGreen), addresses) {
-				t.Errorf("deploy %d: got %v, green %v after green %v, want a switch to %v", i, next, toGreen, on, addresses)
-			}
-			if fmt.Sprint(next) != fmt.Sprint(g) {
-				changes++
-				if i < 3 {
-					t.Errorf("deploy %d: got %v after %v, want the same text", i, next, g)
+		return out
+	}
+	for left := range maxSides { // the side that files which were left behind name
+		var sides [][]string
+		now, at := left, 0
+		for scale := 1; scale <= 3; scale++ {
+			for i := range 30 {
+				reserved := [][]string{}
+				for n := range 7 {
+					if n != at {
+						reserved = append(reserved, set(n, scale))
+					}
+				}
+				if slices.ContainsFunc(sides, func(side []string) bool { return slices.Equal(side, set(at, scale)) }) {
+					reserved = nil // they are not asked for
+				}
+				next, to := place(sides, now, set(at, scale), reserved)
+				if i > 0 && fmt.Sprint(next) != fmt.Sprint(sides) {
+					t.Fatalf("scale %d, deploy %d: got %v after %v, want the same text", scale, i, next, sides)
+				}
+				sides, now = next, to
+				for was := at; was == at; {
+					at = r.IntN(7)
 				}
 			}
-			g, on = next, toGreen
 		}
-		if changes != 2 {
-			t.Errorf("green %v: got %d changes of the text, want 2 by the change of scale", green, changes)
+	}
+}
+
+// TestFlip goes from any side to any other: the files name the old one until one moment, and from it on the new one.
+func TestFlip(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, t.TempDir(), t.TempDir(), "foo")
+	unlock, err := s.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	r := rand.New(rand.NewPCG(7, 8))
+	for now := 0; ; {
+		to := r.IntN(maxSides)
+		var moves []int
+		stop := make(chan struct{})
+		done := make(chan []int)
+		go func() {
+			for last := now; ; {
+				select {
+				case <-stop:
+					done <- moves
+					return
+				default:
+				}
+				if side := s.side(); side != last {
+					last = side
+					moves = append(moves, side)
+				}
+			}
+		}()
+		err := s.flip(to)
+		close(stop)
+		if moves := <-done; err != nil || s.side() != to || len(moves) > 1 || len(moves) == 1 && moves[0] != to {
+			t.Fatalf("from side %d to %d: saw %v, ended at %d, %v", now, to, moves, s.side(), err)
 		}
+		if now = to; r.IntN(200) == 0 {
+			break
+		}
+	}
+	if err := s.removeSwitches(); err != nil || s.side() != 0 {
+		t.Errorf("got side %d after all switch files were removed, %v", s.side(), err)
 	}
 }
 
@@ -187,28 +213,31 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestGroupsFile writes the groups and reads them, and the switch with them.
-func TestGroupsFile(t *testing.T) {
+// TestSidesFile writes the sides and reads them, and the switch with them.
+func TestSidesFile(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, t.TempDir(), t.TempDir(), "foo")
-	if g, green, err := s.readGroups(); err != nil || green || len(g.Blue)+len(g.Green) != 0 {
-		t.Errorf("none: got %v, %v, %v", g, green, err)
+	if sides, now, older, err := s.readSides(); err != nil || now != 0 || older || len(sides) != 0 {
+		t.Errorf("none: got %v, %v, %v, %v", sides, now, older, err)
 	}
 	unlock, err := s.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
-	want := groups{Blue: []string{"a"}, Green: []string{"b", "c"}}
-	if err := s.writeGroups(want); err != nil {
+	want := [][]string{{"a"}, {"b", "c"}, {"d"}}
+	if err := errors.Join(s.writeSides(want), s.flip(2)); err != nil {
 		t.Fatal(err)
 	}
-	write(t, s.switchFile(), "foo\n")
-	if g, green, err := s.readGroups(); err != nil || !green || fmt.Sprint(g) != fmt.Sprint(want) {
-		t.Errorf("got %v, %v, %v, want %v, green", g, green, err, want)
+	if sides, now, older, err := s.readSides(); err != nil || now != 2 || older || fmt.Sprint(sides) != fmt.Sprint(want) {
+		t.Errorf("got %v, %v, %v, %v, want %v, 2", sides, now, older, err, want)
+	}
+	write(t, s.groupsFile(), `{"blue":["a"],"green":["b","c"]}`)
+	if sides, _, older, err := s.readSides(); err != nil || !older || fmt.Sprint(sides) != fmt.Sprint(want[:2]) {
+		t.Errorf("of the time of two sides: got %v, %v, %v, want %v", sides, older, err, want[:2])
 	}
 	write(t, s.groupsFile(), "{")
-	if _, _, err := s.readGroups(); err == nil {
+	if _, _, _, err := s.readSides(); err == nil {
 		t.Error("a broken file: got no error")
 	}
 }

@@ -124,15 +124,16 @@ func (x *siteCheck) run(ctx context.Context) []string {
 
 // upstreams tells whether the group that answers is where the app's processes are, in the record and in the file.
 func (x *siteCheck) upstreams(text string, addresses []string, do string) bool {
-	g, green, err := x.readGroups()
+	sides, now, _, err := x.readSides()
 	if err != nil {
 		x.d.Violation("sites", x.app.Name, do, "%v", err)
 		return false
 	}
-	name, serving := x.app.Name, g.Blue
-	if green {
-		name, serving = x.app.Name+greenSuffix, g.Green
+	var serving []string
+	if now < len(sides) {
+		serving = sides[now]
 	}
+	name := x.upstream(now, len(switches()))
 	if !slices.Equal(serving, addresses) {
 		x.d.Violation("sites", x.app.Name, do, "requests go to %s, and its web processes are at %s", orNothing(serving), strings.Join(addresses, " "))
 		return false
@@ -172,7 +173,7 @@ func serversOf(text, upstream string) (servers []string, ok bool) {
 // goneSites finds what is kept for apps that are not there. Claims of names are left alone: one of an app that is gone
 // counts for nothing.
 func goneSites(s settings.Settings, d *plug.Diagnosis) {
-	for _, kind := range []string{"green", "groups", "loaded", "quarantined"} {
+	for _, kind := range append(switches(), "groups", "loaded", "quarantined") {
 		dir := filepath.Join(s.Data(pluginName), kind)
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -180,8 +181,9 @@ func goneSites(s settings.Settings, d *plug.Diagnosis) {
 		}
 		for _, e := range entries {
 			file := filepath.Join(dir, e.Name())
-			if _, err := os.Lstat(file); err == nil && !strings.HasPrefix(e.Name(), ".") && !(app.App{Name: e.Name(), Root: s.Root()}).Exists() {
-				d.Violation("sites", e.Name(), "rm "+file, "%s is for an app that is not there", file)
+			name, _, _ := strings.Cut(e.Name(), "_") // switch files have the name of an upstream
+			if exists(file) && !strings.HasPrefix(name, ".") && !(app.App{Name: name, Root: s.Root()}).Exists() {
+				d.Violation("sites", name, "rm "+file, "%s is for an app that is not there", file)
 			}
 		}
 	}

@@ -1,8 +1,8 @@
 // Package nginxvhosts is the plugin nginx-vhosts: it gives apps host names and has nginx serve them (toolchain-2014,
 // section 7).
 //
-// An app's nginx.conf has two upstreams, and a file decides at each request which of them answers. A deploy fills the
-// one that is idle and then makes or removes the file: that is one moment for all of nginx' workers, so clients see
+// An app's nginx.conf has several upstreams, its sides, and files decide at each request which of them answers. A deploy
+// uses one that is idle and then makes or removes a file: that is one moment for all of nginx' workers, so clients see
 // the old version until then and the new one from then on. nginx has to reload only when the text of its configuration
 // has changed; as the scheduler gives an app its ports in turn, most deploys need none, and no kept-alive connection
 // is closed.

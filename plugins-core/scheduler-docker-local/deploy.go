@@ -125,10 +125,17 @@ func (r *rollout) prepare(ctx context.Context) error {
 		return err
 	}
 	r.public = vhost != "true"
-	if r.ports, err = openPorts(r.c.Settings(), r.app.Name); err != nil {
+	size, err := webCount(r.app)
+	if err != nil {
 		return err
 	}
-	r.ports.inUse(servingPorts(r.app)...)
+	busy, err := busyPorts(ctx, r.engine, r.app)
+	if err != nil {
+		return err
+	}
+	if r.ports, err = openPorts(r.c.Settings(), r.app.Name, size, servingPorts(r.app), busy); err != nil {
+		return err
+	}
 	counts, err := scale.Read(r.app)
 	if err != nil {
 		return err
@@ -213,7 +220,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		if taken := hostports.RefuseTaken(ctx, r.engine, r.app, r.args); taken != nil { // no other port of ours would help
 			return taken
 		}
-		if try == 2*keptPorts {
+		if try == 2*portSets {
 			return err
 		}
 	}

@@ -20,8 +20,9 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// keptPorts bounds how many host ports an app has.
-const keptPorts = 16
+// portSets is how many sets of host ports an app has, each with one for every web process: one serves, and the others
+// are for the next deploys, while old containers are busy.
+const portSets = 7
 
 // The range that host ports of apps are taken from. It lies below the one from which the kernel takes ports for outgoing
 // connections, so that none of an app that is down is in other hands when it comes back.
@@ -30,20 +31,30 @@ const (
 	lastPort  = 32767
 )
 
-// portBook holds the host ports of an app, in turn for one release and the next, so that the proxy's configuration stays
+// portBook holds the host ports of an app, set by set, which are used in turn, so that the proxy's configuration stays
 // the same. A port is one app's as long as that has it in its book, whether or not anything listens there: the proxy
 // may still lead to it.
 type portBook struct {
 	mu    sync.Mutex
 	file  string
+	size  int // of a set
 	ports []int
-	tried []int // not to be given out again: in use now, or found to be taken
+	last  int          // one of the set that serves, after which the next comes; 0: none
+	busy  map[int]bool // containers have them
+	next  []int        // what is left of the set that is being given out
 }
 
 func portDir(s settings.Settings) string { return filepath.Join(s.Data(pluginName), "ports") }
 
-func openPorts(s settings.Settings, name string) (*portBook, error) {
-	b := &portBook{file: filepath.Join(portDir(s), name)}
+// openPorts opens the book of an app with so many web processes, whose containers have the busy ports.
+func openPorts(s settings.Settings, name string, size int, serving, busy []int) (*portBook, error) {
+	b := &portBook{file: filepath.Join(portDir(s), name), size: max(1, size), busy: map[int]bool{}}
+	for _, port := range slices.Concat(serving, busy) {
+		b.busy[port] = true
+	}
+	if len(serving) > 0 {
+		b.last = serving[0]
+	}
 	var err error
 	b.ports, err = readPorts(b.file)
 	return b, err
@@ -62,51 +73,84 @@ func readPorts(file string) (ports []int, err error) {
 	return ports, nil
 }
 
-// inUse tells the book which ports the containers have that serve now.
-func (b *portBook) inUse(ports ...int) { b.tried = append(b.tried, ports...) }
+// sets are the app's sets of ports in the order in which they come, the one that serves last. The last of the book may
+// not be whole.
+func (b *portBook) sets() [][]int {
+	sets := slices.Collect(slices.Chunk(b.ports, b.size))
+	at := slices.IndexFunc(sets, func(set []int) bool { return slices.Contains(set, b.last) })
+	return slices.Concat(sets[at+1:], sets[:at+1])
+}
 
-// take returns a port to try: the next of the app's own that is not in use, else a new one that is free at the address.
+// isFree tells whether no container has a port of the set, nor anybody else.
+func (b *portBook) isFree(set []int, ip string) bool {
+	return len(set) == b.size && !slices.ContainsFunc(set, func(port int) bool { return b.busy[port] || !listenable(ip, port) })
+}
+
+func listenable(ip string, port int) bool {
+	l, err := net.Listen("tcp4", net.JoinHostPort(ip, strconv.Itoa(port)))
+	if err == nil {
+		_ = l.Close()
+	}
+	return err == nil
+}
+
+// take returns a port to try: one of the app's next set that is free, else a new one.
 func (b *portBook) take(ctx context.Context, ip string) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, port := range b.ports {
-		if !slices.Contains(b.tried, port) {
-			b.tried = append(b.tried, port)
-			return port, nil
+	if len(b.next) == 0 {
+		sets := b.sets()
+		i := slices.IndexFunc(sets, func(set []int) bool { return b.isFree(set, ip) })
+		if i < 0 {
+			if err := b.add(ctx, ip, 1, 1); err != nil {
+				return 0, err
+			}
+			sets = slices.Collect(slices.Chunk(b.ports, b.size))
+			i = len(sets) - 1
 		}
+		b.next = slices.Clone(sets[i])
 	}
-	port, err := b.add(ctx, ip)
-	b.tried = append(b.tried, port)
-	return port, err
+	port := b.next[0]
+	b.next, b.busy[port] = b.next[1:], true
+	return port, nil
 }
 
-// add puts a port in the book that is in no other app's and that nothing listens on.
-func (b *portBook) add(ctx context.Context, ip string) (int, error) {
+// add puts sets in the book, of ports that are in no other app's and that nothing listens on; when ports have become
+// scarce, not more than are needed.
+func (b *portBook) add(ctx context.Context, ip string, sets, needed int) error {
 	dir := filepath.Dir(b.file)
 	unlock, err := app.LockPath(ctx, filepath.Join(dir, ".lock"))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer unlock()
+	if b.ports, err = readPorts(b.file); err != nil { // another process may have added some
+		return err
+	}
 	taken, err := allPorts(dir)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	const count = lastPort - firstPort + 1
-	for i, start := 0, rand.IntN(count); i < count; i++ {
-		port := firstPort + (start+i)%count
-		if slices.Contains(b.tried, port) || taken[port] {
-			continue
-		}
-		l, err := net.Listen("tcp4", net.JoinHostPort(ip, strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		b.ports = append(b.ports, port)
-		return port, b.write()
+	if len(taken) > count/2 {
+		sets = needed
 	}
-	return 0, fmt.Errorf("cannot find a free port for %q: all of %d to %d are taken", filepath.Base(b.file), firstPort, lastPort)
+	want := sets * b.size
+	if part := len(b.ports) % b.size; part > 0 && sets > 0 { // the last set is made whole
+		want += b.size - part
+	}
+	var more []int
+	for i, start := 0, rand.IntN(count); i < count && len(more) < want; i++ {
+		port := firstPort + (start+i)%count
+		if !b.busy[port] && !taken[port] && listenable(ip, port) {
+			more = append(more, port)
+		}
+	}
+	if len(more) < want {
+		return fmt.Errorf("cannot find a free port for %q: all of %d to %d are taken", filepath.Base(b.file), firstPort, lastPort)
+	}
+	b.ports = append(b.ports, more...)
+	return b.write()
 }
 
 // allPorts are the ports of all apps.
@@ -131,8 +175,26 @@ func allPorts(dir string) (map[int]bool, error) {
 	return all, nil
 }
 
+// trim drops sets that are more than there have to be, of an app that had more web processes or more busy containers
+// once; none of which a container has a port.
+func (b *portBook) trim(ctx context.Context) error {
+	unlock, err := app.LockPath(ctx, filepath.Join(filepath.Dir(b.file), ".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if b.ports, err = readPorts(b.file); err != nil {
+		return err
+	}
+	for at := (len(b.ports)/b.size - 1) * b.size; at >= 0 && len(b.ports) > portSets*b.size; at -= b.size {
+		if set := b.ports[at : at+b.size]; !slices.ContainsFunc(set, func(port int) bool { return b.busy[port] }) {
+			b.ports = slices.Delete(b.ports, at, at+b.size)
+		}
+	}
+	return b.write()
+}
+
 func (b *portBook) write() error {
-	b.ports = b.ports[max(0, len(b.ports)-keptPorts):]
 	words := make([]string, len(b.ports))
 	for i, p := range b.ports {
 		words[i] = strconv.Itoa(p)
@@ -158,29 +220,61 @@ func servingPorts(a app.App) []int {
 	return ports
 }
 
-// printReserved prints the addresses that the web processes of the next release will have, a line each, so that the
-// proxy can lead there before they exist.
-func printReserved(ctx context.Context, c *plug.C, _ *dockerapi.Engine, a app.App) error {
-	book, err := openPorts(c.Settings(), a.Name)
+// printReserved prints the addresses that the web processes of the next releases will have, a line each and an empty
+// line between releases, so that the proxy can lead there before they exist.
+func printReserved(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) error {
+	size, err := webCount(a)
+	if err != nil || size == 0 {
+		return err
+	}
+	busy, listErr := busyPorts(ctx, engine, a)
+	book, err := openPorts(c.Settings(), a.Name, size, servingPorts(a), busy)
 	if err != nil {
 		return err
 	}
-	book.inUse(servingPorts(a)...)
-	counts, err := scale.Read(a)
-	if err != nil {
-		return err
+	switch n := len(book.ports) / size; {
+	case n < portSets:
+		if err := book.add(ctx, "127.0.0.1", portSets-n, max(0, 2-n)); err != nil {
+			c.Warn("%v", err) // the proxy can do without
+		}
+	case n > portSets && listErr == nil:
+		if err := book.trim(ctx); err != nil {
+			return err
+		}
 	}
-	for _, p := range counts {
-		for range p.Count {
-			if p.Type != "web" {
-				break
-			}
-			port, err := book.take(ctx, "127.0.0.1")
-			if err != nil {
-				return err
-			}
+	printed := 0
+	for _, set := range book.sets() {
+		if len(set) < size || slices.Contains(set, book.last) || printed == portSets-1 {
+			continue
+		}
+		if printed++; printed > 1 {
+			fmt.Fprintln(c.Stdout)
+		}
+		for _, port := range set {
 			fmt.Fprintln(c.Stdout, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		}
 	}
 	return nil
+}
+
+// webCount is how many web processes the app runs.
+func webCount(a app.App) (n int, err error) {
+	counts, err := scale.Read(a)
+	for _, p := range counts {
+		if p.Type == "web" {
+			n += p.Count
+		}
+	}
+	return n, err
+}
+
+// busyPorts are those that containers of the app have, also ones that do not serve any more.
+func busyPorts(ctx context.Context, engine *dockerapi.Engine, a app.App) (ports []int, err error) {
+	list, err := engine.List(ctx, a.Name, kindDeploy)
+	for _, item := range list {
+		if item.HostPort != 0 {
+			ports = append(ports, item.HostPort)
+		}
+	}
+	return ports, err
 }

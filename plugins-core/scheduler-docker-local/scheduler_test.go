@@ -12,7 +12,6 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 func TestEstablishedTo(t *testing.T) {
@@ -155,64 +154,6 @@ func TestContainersOf(t *testing.T) {
 	}
 	if _, _, err := containersOf(a, nil, 7); err == nil {
 		t.Error("a release that is not on record: got no error")
-	}
-}
-
-// TestPorts deploys again and again: two generations have their ports from the start, and no new one is asked for.
-func TestPorts(t *testing.T) {
-	t.Parallel()
-	s := settings.Settings{Env: []string{settings.LibRoot + "=" + t.TempDir()}}
-	deploy := func(name string, serving []int, taken ...int) []int {
-		t.Helper()
-		b, err := openPorts(s, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.inUse(serving...)
-		var got []int
-		for len(got) < 2 {
-			port, err := b.take(t.Context(), "127.0.0.1")
-			if err != nil || port < firstPort || port > lastPort {
-				t.Fatalf("got port %d, %v", port, err)
-			}
-			if !slices.Contains(taken, port) {
-				got = append(got, port)
-			}
-		}
-		return got
-	}
-	first := deploy("one", nil)
-	reserved := deploy("one", first)
-	other := deploy("other", nil)
-	for _, port := range append(slices.Clone(reserved), other...) {
-		if slices.Contains(first, port) || slices.Contains(other, port) && slices.Contains(reserved, port) {
-			t.Errorf("got %v, %v and %v of another app: a port twice", first, reserved, other)
-		}
-	}
-	for i := range 5 {
-		if got := deploy("one", first); !slices.Equal(got, reserved) {
-			t.Errorf("deploy %d: got %v, want %v", i, got, reserved)
-		}
-		first, reserved = reserved, first
-	}
-	taken := []int{}
-	for range 30 {
-		taken = append(taken, deploy("one", nil, taken...)...)
-	}
-	b, err := openPorts(s, "one")
-	if err != nil || len(b.ports) > keptPorts {
-		t.Errorf("got %d ports, %v, want at most %d", len(b.ports), err, keptPorts)
-	}
-	if err := forgetPorts(s, "one"); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = openPorts(s, "one"); err != nil || len(b.ports) != 0 {
-		t.Errorf("got %v, %v after the app's end", b.ports, err)
-	}
-	for _, name := range []string{"", "..", "../one"} {
-		if err := forgetPorts(s, name); err == nil {
-			t.Errorf("forgetPorts(%q): got no error", name)
-		}
 	}
 }
 
