@@ -226,7 +226,7 @@ func (p *platform) startNginx() error {
 	if err != nil {
 		return err
 	}
-	config := fmt.Sprintf("pid %s/pid;\nerror_log %s/error.log notice;\ndaemon off;\nworker_processes 2;\nevents { worker_connections 1024; }\n"+
+	config := fmt.Sprintf("pid %s/pid;\nerror_log %s/error.log notice;\ndaemon off;\nworker_processes 2;\nworker_shutdown_timeout 60s;\nevents { worker_connections 1024; }\n"+
 		"http {\n%s  access_log off;\n%s}\n", work, work, temp.String(), snippet)
 	if err := os.WriteFile(p.dir+"/nginx.conf", []byte(config), 0o644); err != nil {
 		return err
