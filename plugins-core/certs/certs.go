@@ -69,7 +69,6 @@ func add(update bool) plug.Hook {
 			return err
 		}
 		if update && !has(a) {
-			//lint:ignore ST1005 scripts know this text
 			return fmt.Errorf("%s does not have an SSL endpoint", a.Name)
 		}
 		p, err := given(ctx, c)
@@ -159,7 +158,6 @@ func remove(ctx context.Context, c *plug.C) error {
 			return err
 		}
 		if before.crt == nil && before.key == nil {
-			//lint:ignore ST1005 scripts know this text
 			return fmt.Errorf("%s does not have an SSL endpoint", a.Name)
 		}
 		c.Info1("Removing SSL endpoint from %s", a.Name)
@@ -184,7 +182,6 @@ func show(_ context.Context, c *plug.C) error {
 	}
 	data, err := os.ReadFile(a.Path(file))
 	if errors.Is(err, fs.ErrNotExist) {
-		//lint:ignore ST1005 scripts know this text
 		return fmt.Errorf("%s does not have an SSL endpoint", a.Name)
 	}
 	if err != nil {

@@ -50,7 +50,6 @@ type edit func(c *plug.C, target string, old, words []string) (names, changed []
 func add(_ *plug.C, target string, old, words []string) (names, changed []string, err error) {
 	for _, word := range words {
 		if hosts.Has(old, word) {
-			//lint:ignore ST1005 scripts know this text
 			return nil, nil, fmt.Errorf("%s is already defined for %s", word, target)
 		}
 		if !hosts.Has(changed, word) {
