@@ -50,7 +50,7 @@ func TestFullDiskDeploy(t *testing.T) {
 		t.Fatalf("the first push: %+v", r)
 	}
 	tried, refused := 0, 0
-	for _, level := range []int64{0, 4 << 10, 8 << 10, 12 << 10, 16 << 10, 24 << 10, 32 << 10} {
+	for _, level := range []int64{0, 8 << 10, 32 << 10, 144 << 10, 148 << 10, 156 << 10, 164 << 10} {
 		version := fmt.Sprint("with ", level)
 		next := commit(version)
 		old := readTree(t, dir)

@@ -23,6 +23,9 @@ const Port = 5000
 // StoppedFile is the state file that marks an app which somebody stopped: a boot must not start it.
 const StoppedFile = ".stopped"
 
+// ReserveFile takes up space while the app is deployed, so that a deploy can go back when the disk has become full.
+const ReserveFile = ".reserve"
+
 // DestroyingFile is the state file that marks an app whose destruction has begun: it is carried through, whatever
 // happens meanwhile.
 const DestroyingFile = ".destroying"

@@ -39,6 +39,15 @@ func Start(ctx context.Context, c *plug.C, a app.App, s Source) error {
 			return err
 		}
 	}
+	if err := reserve(c.Settings(), a); err != nil {
+		return err
+	}
+	settings := c.Settings()
+	defer func() {
+		if err := unreserve(settings, a); err != nil {
+			c.Warn("%v", err)
+		}
+	}()
 	r, err := begin(ctx, c, engine, a, s)
 	if err != nil {
 		return err
