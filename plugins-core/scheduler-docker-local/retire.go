@@ -140,7 +140,7 @@ func retireNow(ctx context.Context, c *plug.C) error {
 	ids := c.Args[1:]
 	a, err := c.App(0)
 	if err == nil {
-		err = c.Lock(ctx, a, func(c *plug.C) error { return endSome(ctx, c, a, ids, 0) })
+		err = endSome(ctx, c, a, ids, 0)
 	}
 	var missing *app.NotFoundError
 	if errors.As(err, &missing) {
@@ -149,27 +149,34 @@ func retireNow(ctx context.Context, c *plug.C) error {
 	return err
 }
 
-// endSome ends those of the app's containers that are among ids and not spared. The caller holds the app's lock. over is
-// as in spared.
+// endSome ends those of the app's containers that are among ids and not spared; over is as in spared. Which these are is
+// found under the app's lock. A container that is not needed then is never needed again, so nobody has to wait for the
+// lock while it takes its time to stop.
 func endSome(ctx context.Context, c *plug.C, a app.App, ids []string, over int) error {
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
-	list, err := engine.List(ctx, a.Name, "")
-	if err != nil {
-		return err
-	}
-	spare, err := spared(a, list, over)
-	if err != nil {
-		return err
-	}
 	var end []string
-	for _, item := range list {
-		if slices.Contains(ids, item.ID) && !spare[item.ID] {
-			end = append(end, item.ID)
+	err = c.Lock(ctx, a, func(*plug.C) error {
+		list, err := engine.List(ctx, a.Name, "")
+		if err != nil {
+			return err
 		}
+		spare, err := spared(a, list, over)
+		if err != nil {
+			return err
+		}
+		for _, item := range list {
+			if slices.Contains(ids, item.ID) && !spare[item.ID] {
+				end = append(end, item.ID)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return endAll(ctx, c, engine, end)
 }

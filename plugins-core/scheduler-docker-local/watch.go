@@ -104,7 +104,7 @@ func watchVerb(ctx context.Context, c *plug.C) error {
 
 // endOld ends the old containers, but not one that has come to serve again, or that the watch of a later release needs.
 func (w *watch) endOld(ctx context.Context) error {
-	return w.c.Lock(ctx, w.app, func(c *plug.C) error { return endSome(ctx, c, w.app, w.old, w.release) })
+	return endSome(ctx, w.c, w.app, w.old, w.release)
 }
 
 // follow watches the containers of the release. One that crashes again and again, or is gone, takes the release back.
