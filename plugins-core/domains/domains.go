@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
@@ -171,6 +172,7 @@ func change(ctx context.Context, c *plug.C, a app.App, words []string, f edit) (
 	if err != nil {
 		return nil, false, err
 	}
+	unlock = sync.OnceFunc(unlock)
 	defer unlock()
 	own, had, err := hosts.Own(a)
 	if err != nil && len(words) > 0 {
@@ -204,6 +206,11 @@ func change(ctx context.Context, c *plug.C, a app.App, words []string, f edit) (
 	}
 	if err := write(a.Path(hosts.File), names); err != nil {
 		return nil, false, err
+	}
+	// Nobody else can get a name that is in the file. So others may go on, and have nginx load their names together with
+	// these, unless there are names that others could take and that this would have to take back.
+	if !slices.ContainsFunc(old, func(name string) bool { return !hosts.Has(names, name) }) {
+		unlock()
 	}
 	if err := deploy.Reproxy(ctx, c, a); err != nil {
 		if undo := before.Restore(); undo != nil {
