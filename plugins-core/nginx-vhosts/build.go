@@ -247,13 +247,23 @@ func (ch *change) blame(ctx context.Context, first *refusal) (aside []*quarantin
 	return others, nil
 }
 
+// goneText is what is left of an nginx.conf whose app is taken out of nginx. The file itself goes later: nginx fails
+// when one is removed between its looking into the directory and its opening the file.
+const goneText = "# Not served any more.\n"
+
+// isGone tells whether nothing is served by the app's file.
+func (s *site) isGone() bool {
+	text, err := os.ReadFile(s.conf())
+	return errors.Is(err, os.ErrNotExist) || string(text) == goneText
+}
+
 // clear takes the app out of nginx. Without a configuration there is nothing to do.
 func (s *site) clear(ctx context.Context) error {
-	// The file goes before it is our turn: when two more reloads have been done by then, the second began without it.
+	// The text goes before it is our turn: when two more reloads have been done by then, the second began without it.
 	before := reloads(s.s)
 	var err error
-	if _, e := os.Stat(s.loadedFile()); e == nil {
-		err = record.Remove(s.conf())
+	if _, e := os.Stat(s.loadedFile()); e == nil && !s.isGone() {
+		err = record.Write(s.conf(), []byte(goneText), 0o644)
 	}
 	if err != nil {
 		return err
@@ -271,13 +281,13 @@ func (s *site) clear(ctx context.Context) error {
 // clearLocked reloads before it forgets anything else: until then nginx goes by the switch file, and a second call
 // finds what is left to do. It does not reload when nginx has done so as often as enough says, unless that is 0.
 func (s *site) clearLocked(ctx context.Context, enough int) (aside []*quarantine, err error) {
-	_, noConf := os.Lstat(s.conf())
+	gone := s.isGone()
 	_, notLoaded := os.Stat(s.loadedFile())
 	if err := record.Remove(s.conf()); err != nil {
 		return nil, err
 	}
-	done := noConf != nil && enough > 0 && reloads(s.s) >= enough
-	if !done && (noConf == nil || notLoaded == nil) {
+	done := gone && enough > 0 && reloads(s.s) >= enough
+	if !done && (!gone || notLoaded == nil) {
 		err := reloadAndCount(ctx, s.c)
 		var refused *refusal
 		if errors.As(err, &refused) {

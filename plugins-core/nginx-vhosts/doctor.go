@@ -100,6 +100,9 @@ func (x *siteCheck) run(ctx context.Context) []string {
 	}
 	addresses := x.addresses()
 	text, err := os.ReadFile(x.conf())
+	if err == nil && x.isGone() {
+		err = os.ErrNotExist
+	}
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		x.d.Violation("sites", x.app.Name, "see that this user may read it", "its nginx.conf cannot be read: %v", err)
