@@ -263,7 +263,9 @@ func (s *site) clear(ctx context.Context) error {
 	before := reloads(s.s)
 	var err error
 	if _, e := os.Stat(s.loadedFile()); e == nil && !s.isGone() {
-		err = record.Write(s.conf(), []byte(goneText), 0o644)
+		if err = record.Write(s.conf(), []byte(goneText), 0o644); err != nil { // on a full disk, where destroying has to work
+			err = record.Remove(s.conf())
+		}
 	}
 	if err != nil {
 		return err
