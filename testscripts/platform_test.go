@@ -312,12 +312,7 @@ func (p *platform) sshConfig(file string, setEnv []string) error {
 // close takes down all that start put up; an app that a failed script left goes with it.
 func (p *platform) close() error {
 	var errs []error
-	list, err := p.command(nil, "docker", "ps", "-aq", "--filter", "label=com.dokku.instance="+p.root).Output()
-	errs = append(errs, err)
-	if ids := strings.Fields(string(list)); len(ids) > 0 {
-		errs = append(errs, p.run(nil, append([]string{"docker", "rm", "-fv"}, ids...)...))
-	}
-	errs = append(errs, p.pruneImages())
+	errs = append(errs, p.removeContainers(), p.pruneImages())
 	for _, cmd := range p.processes {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
@@ -332,6 +327,21 @@ func (p *platform) close() error {
 	}
 	errs = append(errs, p.run(nil, "userdel", "--force", p.user), os.RemoveAll(p.dir))
 	return errors.Join(errs...)
+}
+
+// removeContainers tries again when another process of the platform is removing one.
+func (p *platform) removeContainers() error {
+	for try := 0; ; try++ {
+		list, err := p.command(nil, "docker", "ps", "-aq", "--filter", "label=com.dokku.instance="+p.root).Output()
+		ids := strings.Fields(string(list))
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err = p.run(nil, append([]string{"docker", "rm", "-fv"}, ids...)...); err == nil || try == 50 {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // pruneImages waits for its turn: the engine does this for one at a time, and refuses it to others.
