@@ -27,11 +27,12 @@ start_engine() { # DIRECTORY
   fi
   mkdir -p "$1"
   mount_cgroups "$1"
-  note_network "$1"
   if ! pid_of "$1/docker.pid" "$1" >/dev/null; then
     rm -f "$1/docker.pid"
+    make_network "$1"
     dir=$1
-    set -- dockerd --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/docker.pid" --host "$DOCKER_HOST"
+    set -- dockerd --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/docker.pid" --host "$DOCKER_HOST" \
+      --bridge "$(bridge_of "$1")"
     if getent group docker >/dev/null; then
       set -- "$@" --group docker
     fi
@@ -89,27 +90,60 @@ mount_listed() { # DIRECTORY TYPE OPTIONS TARGET
   echo "$(cat /proc/sys/kernel/random/boot_id) $4" >>"$1/mounts"
 }
 
-# note_network keeps what an engine changes in the kernel's network, unless one did that before.
-note_network() { # DIRECTORY
+# bridge_of names the bridge of a directory's engine: one of its own, since an engine that was killed leaves docker0 with
+# the ends of its containers, whose addresses still answer there.
+bridge_of() { # DIRECTORY
+  printf 'dokku%x' "$(printf %s "$1" | cksum | cut -d ' ' -f 1)"
+}
+
+# make_network makes that bridge, and notes what an engine changes in the kernel's network unless one did that before.
+make_network() { # DIRECTORY
   if [ ! -e "$1/forward" ] && [ ! -e /sys/class/net/docker0 ]; then
     echo "$(iptables -S FORWARD | sed -n 's/^-P FORWARD //p') $(cat /proc/sys/net/ipv4/ip_forward)" >"$1/forward"
   fi
+  bridge=$(bridge_of "$1")
+  remove_bridge "$bridge"
+  for subnet in $(seq 20 31); do
+    if ! ip -4 route | grep -q "172\.$subnet\."; then
+      ip link add "$bridge" type bridge
+      ip address add "172.$subnet.0.1/16" dev "$bridge"
+      ip link set "$bridge" up
+      return
+    fi
+  done
+  die "cannot start a docker engine: 172.20.0.0 to 172.31.0.0 are all in use, see ip route"
 }
 
-# restore_network takes away an engine's bridge and rules.
+# remove_bridge removes it with what containers left there.
+remove_bridge() { # BRIDGE
+  for port in "/sys/class/net/$1/brif/"*; do
+    [ ! -e "$port" ] || ip link delete "${port##*/}" || :
+  done
+  [ ! -e "/sys/class/net/$1" ] || ip link delete "$1" || :
+}
+
+# restore_network takes away an engine's bridge and rules; the chains of all engines only if it made them.
 restore_network() { # DIRECTORY
-  read -r policy forward <"$1/forward" || return 0
+  bridge=$(bridge_of "$1")
+  mine=$bridge
+  if read -r policy forward 2>/dev/null <"$1/forward" && [ ! -e /sys/class/net/docker0 ]; then
+    mine="DOCKER\\|$bridge"
+  fi
   for table in filter nat; do
-    iptables -t "$table" -S | sed -n '/DOCKER\|docker0/s/^-A /-D /p' >"$WORK/rules"
-    iptables -t "$table" -S | sed -n 's/^-N \(DOCKER\)/-X \1/p' >>"$WORK/rules"
+    iptables -t "$table" -S | sed -n "/$mine/s/^-A /-D /p" >"$WORK/rules"
+    if [ "$mine" != "$bridge" ]; then
+      iptables -t "$table" -S | sed -n 's/^-N \(DOCKER\)/-X \1/p' >>"$WORK/rules"
+    fi
     while read -r rule; do
       # shellcheck disable=SC2086 # the words of a rule
       iptables -t "$table" $rule || :
     done <"$WORK/rules"
   done
-  iptables -P FORWARD "$policy"
-  echo "$forward" >/proc/sys/net/ipv4/ip_forward
-  ip link delete docker0 || :
+  if [ "$mine" != "$bridge" ]; then
+    iptables -P FORWARD "$policy"
+    echo "$forward" >/proc/sys/net/ipv4/ip_forward
+  fi
+  remove_bridge "$bridge"
 }
 
 # stop_engine ends the private engine of a directory and removes all it had.
@@ -121,9 +155,7 @@ stop_engine() { # DIRECTORY
   mounts_below "$1" | sort -r | while read -r target; do
     umount "$target" 2>/dev/null || umount -l "$target" || :
   done
-  if [ -e "$1/forward" ]; then
-    restore_network "$1"
-  fi
+  restore_network "$1"
   if [ -e "$1/mounts" ]; then
     # Those of an earlier boot are gone, and others may be in their place.
     sed -n "s/^$(cat /proc/sys/kernel/random/boot_id) //p" "$1/mounts" | sort -r | while read -r target; do
