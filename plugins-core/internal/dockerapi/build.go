@@ -92,7 +92,7 @@ func lostImage(err error) bool {
 		return false
 	}
 	text := strings.TrimPrefix(err.Error(), "cannot build the image: ")
-	for _, lost := range []string{"unable to find image ", "No such image: ", "failed to get digest "} {
+	for _, lost := range []string{"unable to find image ", "No such image: ", "failed to get digest ", "failed to export image: failed to set parent "} {
 		if rest, ok := strings.CutPrefix(text, lost); ok && strings.Contains(rest, "sha256:") {
 			return true
 		}
