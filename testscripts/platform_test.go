@@ -45,15 +45,21 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
+	return dir, buildPrograms(dir)
+})
+
+// buildPrograms builds the three binaries in a directory.
+func buildPrograms(dir string, flags ...string) error {
 	for name, pkg := range map[string]string{"dokku": "../dokku", "sshcommand": "../sshcommand", "pluginhook": "../pluginhook/cmd/pluginhook"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-tags=urfave_cli_no_docs", "-ldflags=-s -w", "-o", filepath.Join(dir, name), pkg)
+		args := append([]string{"build", "-trimpath", "-tags=urfave_cli_no_docs", "-ldflags=-s -w", "-o", filepath.Join(dir, name)}, flags...)
+		cmd := exec.Command("go", append(args, pkg)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("cannot build %s: %v\n%s", pkg, err, out)
+			return fmt.Errorf("cannot build %s: %v\n%s", pkg, err, out)
 		}
 	}
-	return dir, nil
-})
+	return nil
+}
 
 // cleanRun runs the tests and removes what programs built.
 type cleanRun struct{ *testing.M }
@@ -76,6 +82,16 @@ func newPlatform(t *testing.T) *platform { return newPlatformOn(t, nil) }
 // newPlatformOn is newPlatform with an engine of its own.
 func newPlatformOn(t *testing.T, engine *engine) *platform {
 	t.Helper()
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newPlatformOf(t, engine, bin)
+}
+
+// newPlatformOf is newPlatformOn of the programs in a directory.
+func newPlatformOf(t *testing.T, engine *engine, bin string) *platform {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("makes a user and starts sshd and nginx: run as root, or with -short to leave this out")
 	}
@@ -84,10 +100,6 @@ func newPlatformOn(t *testing.T, engine *engine) *platform {
 		if findProgram(program) == "" {
 			t.Fatalf("%s is missing: apt-get install %s, or run ./bootstrap.sh test, which does", program, debian)
 		}
-	}
-	bin, err := programs()
-	if err != nil {
-		t.Fatal(err)
 	}
 	dir, err := os.MkdirTemp("/tmp", "dkt")
 	if err != nil {

@@ -177,7 +177,7 @@ func (p *probe) one(ctx context.Context, h health) error {
 	if err != nil {
 		return err
 	}
-	return p.sleep(ctx, time.Until(got.Started.Add(seconds(h.uptime))))
+	return p.sleep(ctx, seconds(h.uptime)-got.Up())
 }
 
 // command runs a healthcheck's command in the container.

@@ -73,7 +73,7 @@ func adoptApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.Ap
 // or by the engine at a boot or after a crash, is no reason yet to call it up.
 func settled(p *process) bool {
 	const while = 10 * time.Second
-	return p.got.Running && p.got.Restarts == 0 && time.Since(p.got.Started) > while
+	return p.got.Running && p.got.Restarts == 0 && p.got.Up() > while
 }
 
 // removeRelease removes the containers of release n; 0 is none.

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -104,7 +102,7 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if err := errors.Join(unreserve(c.Settings(), a), sweep(a.Dir(), a.Path("releases"))); err != nil {
 		return err
 	}
-	if err := sweepQuarantine(a); err != nil {
+	if err := SweepQuarantine(a); err != nil {
 		return err
 	}
 	scheduler, err := SchedulerOf(ctx, c, a)
@@ -197,22 +195,6 @@ func sweep(dirs ...string) error {
 	var errs []error
 	for _, file := range record.Leftovers(dirs...) {
 		errs = append(errs, record.Remove(file))
-	}
-	return errors.Join(errs...)
-}
-
-// staleQuarantine is the age at which the objects of a push that did not end are nobody's: pushes that wait in line have
-// theirs there too.
-const staleQuarantine = 24 * time.Hour
-
-// sweepQuarantine removes the objects that git has received for pushes and was killed with.
-func sweepQuarantine(a app.App) error {
-	found, _ := filepath.Glob(filepath.Join(a.Dir(), "objects", "*incoming-*")) // neither name nor pattern has brackets
-	var errs []error
-	for _, dir := range found {
-		if st, err := os.Lstat(dir); err == nil && st.IsDir() && time.Since(st.ModTime()) > staleQuarantine {
-			errs = append(errs, os.RemoveAll(dir))
-		}
 	}
 	return errors.Join(errs...)
 }

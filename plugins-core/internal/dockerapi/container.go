@@ -126,9 +126,10 @@ type Container struct {
 	Status          string // created, running, restarting, exited, ...
 	ExitCode        int
 	Restarts        int
-	Started         time.Time
-	IP              string // address on its first network
-	HostPort        int    // published on IPv4, 0 if none
+	PID             int       // of its first process, 0 when it does not run
+	Started         time.Time // by the clock of then: see [Container.Up]
+	IP              string    // address on its first network
+	HostPort        int       // published on IPv4, 0 if none
 	HostIP          string
 	OOMKilled       bool
 	Error           string
@@ -143,6 +144,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (*Container, error) {
 	c := &Container{ID: got.ID, Name: strings.TrimPrefix(got.Name, "/"), Image: got.Image, Labels: got.Config.Labels, Restarts: got.RestartCount}
 	if s := got.State; s != nil {
 		c.Running, c.Status, c.ExitCode, c.OOMKilled, c.Error = s.Running && !s.Restarting, s.Status, s.ExitCode, s.OOMKilled, s.Error
+		c.PID = s.Pid
 		c.Started, _ = time.Parse(time.RFC3339Nano, s.StartedAt)
 	}
 	if n := got.NetworkSettings; n != nil {
