@@ -168,10 +168,13 @@ After=docker.service nginx.service network-online.target
 [Service]
 Type=oneshot
 User=dokku
+RuntimeDirectory=dokku
+RuntimeDirectoryPreserve=yes
+ExecStartPre=/bin/mkdir -p /run/dokku/ready
 ExecStart=$INSTALL_BIN/dokku ps:restore
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=multi-user.target docker.service
 EOF
   if systemd_runs; then
     quietly systemctl daemon-reload

@@ -54,10 +54,15 @@ func (s *site) buildAlone(ctx context.Context) (aside []*quarantine, err error) 
 	if err := checkAccess(masterPID(s.s), s.switchFile(0, 0)); err != nil {
 		return nil, err
 	}
+	if s.guarded() {
+		if err := checkAccess(masterPID(s.s), s.readyFile()); err != nil {
+			return nil, err
+		}
+	}
 	if aside, err = ch.install(ctx); err != nil {
 		return aside, err
 	}
-	return aside, s.flip(ch.to)
+	return aside, errors.Join(s.flip(ch.to), s.markReady())
 }
 
 // adopt is build for who goes back to a version, or brings one up again. That may not depend on files which somebody
@@ -84,7 +89,7 @@ func (s *site) adopt(ctx context.Context) error {
 	_, to := place(sides, now, addresses, nil)
 	s.c.Warn("%v", err)
 	s.c.Warn("nginx goes on with the configuration of %s that it has loaded; mend it, then: dokku nginx:build-config %s", s.app.Name, s.app.Name)
-	return s.flip(to)
+	return errors.Join(s.flip(to), s.markReady())
 }
 
 // lock takes the lock of the host, and undoes what somebody who died had tried out.
@@ -94,6 +99,7 @@ func (s *site) lock(ctx context.Context) (unlock func(), err error) {
 			return nil, err
 		}
 	}
+	_ = record.MkdirAll(readyDir(s.s), 0o755) // below /run only root can
 	unlock, err = app.LockPath(ctx, filepath.Join(s.s.Data(pluginName), ".lock"))
 	if err != nil {
 		return nil, err
@@ -302,5 +308,5 @@ func (s *site) clearLocked(ctx context.Context, enough int) (aside []*quarantine
 		}
 	}
 	return aside, errors.Join(s.removeSwitches(), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()),
-		record.Remove(s.downFile()), record.Remove(s.waitingFile()), s.forgive())
+		record.Remove(s.downFile()), record.Remove(s.readyFile()), record.Remove(s.waitingFile()), s.forgive())
 }

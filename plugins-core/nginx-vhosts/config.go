@@ -53,6 +53,11 @@ func (s *site) text(sides [][]string, names []string, cert *pair, at ports) stri
 		p("    set $dokku_upstream ${dokku_upstream}_%s;", suffix)
 		p("  }")
 	}
+	if s.guarded() {
+		p("  if (!-f %s) {", s.readyFile())
+		p("    set $dokku_upstream unix:%s/none;", readyDir(s.s)) // where nothing listens
+		p("  }")
+	}
 	p("")
 	p("  location / {")
 	p("    proxy_pass http://$dokku_upstream;")

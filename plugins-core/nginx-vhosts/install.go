@@ -26,7 +26,7 @@ func install(ctx context.Context, c *plug.C) error {
 	if s.Get(settings.NginxReload, "") != "" {
 		return nil
 	}
-	if err := writeNames(ctx, c); err != nil {
+	if err := errors.Join(writeNames(ctx, c), makeReadyDir(s)); err != nil {
 		return err
 	}
 	var made []string // new files of nginx', which go again if it does not want them

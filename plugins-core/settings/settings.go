@@ -19,6 +19,7 @@ import (
 const (
 	Root             = "DOKKU_ROOT"
 	LibRoot          = "DOKKU_LIB_ROOT"
+	RunRoot          = "DOKKU_RUN_ROOT"
 	PluginPath       = "PLUGIN_PATH"
 	SystemUser       = "DOKKU_SYSTEM_USER"
 	SystemGroup      = "DOKKU_SYSTEM_GROUP"
@@ -91,11 +92,22 @@ func (s Settings) Get(key, def string) string {
 	return def
 }
 
+const defaultLibRoot = "/var/lib/dokku"
+
 // Root is the directory of the apps, DOKKU_ROOT.
 func (s Settings) Root() string { return s.Get(Root, "/home/dokku") }
 
 // LibRoot is the directory of everything that is not an app, DOKKU_LIB_ROOT.
-func (s Settings) LibRoot() string { return s.Get(LibRoot, "/var/lib/dokku") }
+func (s Settings) LibRoot() string { return s.Get(LibRoot, defaultLibRoot) }
+
+// RunRoot is the directory of what does not outlive a boot, DOKKU_RUN_ROOT: /run/dokku. An instance that is not the
+// host's own has it among its data.
+func (s Settings) RunRoot() string {
+	if s.Get(LibRoot, defaultLibRoot) != defaultLibRoot {
+		return s.Get(RunRoot, filepath.Join(s.LibRoot(), "data/.run"))
+	}
+	return s.Get(RunRoot, "/run/dokku")
+}
 
 // Data is the directory in which the core plugin of that name keeps its records.
 func (s Settings) Data(plugin string) string { return filepath.Join(s.LibRoot(), "data", plugin) }
