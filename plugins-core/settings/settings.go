@@ -92,18 +92,16 @@ func (s Settings) Get(key, def string) string {
 	return def
 }
 
-const defaultLibRoot = "/var/lib/dokku"
-
 // Root is the directory of the apps, DOKKU_ROOT.
 func (s Settings) Root() string { return s.Get(Root, "/home/dokku") }
 
 // LibRoot is the directory of everything that is not an app, DOKKU_LIB_ROOT.
-func (s Settings) LibRoot() string { return s.Get(LibRoot, defaultLibRoot) }
+func (s Settings) LibRoot() string { return s.Get(LibRoot, "/var/lib/dokku") }
 
 // RunRoot is the directory of what does not outlive a boot, DOKKU_RUN_ROOT: /run/dokku. An instance that is not the
 // host's own has it among its data.
 func (s Settings) RunRoot() string {
-	if s.Get(LibRoot, defaultLibRoot) != defaultLibRoot {
+	if (Settings{}).LibRoot() != s.LibRoot() {
 		return s.Get(RunRoot, filepath.Join(s.LibRoot(), "data/.run"))
 	}
 	return s.Get(RunRoot, "/run/dokku")
