@@ -10,15 +10,20 @@ import (
 	"syscall"
 )
 
-// checkAccess tells whether nginx' workers may look at the switch file. One that may not would take it for missing, and
-// send everybody to the blue upstream whatever was deployed.
-func checkAccess(master int, file string) error {
+// checkAccess tells whether nginx' workers may look at the files that choose. A worker that may not would take them for
+// missing, and send everybody to the first upstream whatever was deployed.
+func checkAccess(master int, files ...string) error {
 	for pid := range workers(master) {
 		who, err := identityOf(pid)
 		if err != nil {
 			continue // it has ended
 		}
-		return who.mayReach(filepath.Dir(file))
+		for _, file := range files {
+			if err := who.mayReach(filepath.Dir(file)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return nil // nginx is down, and a reload will say so
 }

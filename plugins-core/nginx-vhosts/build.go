@@ -51,13 +51,12 @@ func (s *site) buildAlone(ctx context.Context) (aside []*quarantine, err error) 
 	if there, missing := s.half(); there != "" {
 		s.c.Warn("%s is there and %s is not: %s is served without this certificate", there, missing, s.app.Name)
 	}
-	if err := checkAccess(masterPID(s.s), s.switchFile(0, 0)); err != nil {
-		return nil, err
-	}
+	files := []string{s.switchFile(0, 0)}
 	if s.guarded() {
-		if err := checkAccess(masterPID(s.s), s.readyFile()); err != nil {
-			return nil, err
-		}
+		files = append(files, s.readyFile())
+	}
+	if err := checkAccess(masterPID(s.s), files...); err != nil {
+		return nil, err
 	}
 	if aside, err = ch.install(ctx); err != nil {
 		return aside, err

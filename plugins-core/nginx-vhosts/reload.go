@@ -117,6 +117,26 @@ func workers(master int) map[int]bool {
 	if master == 0 {
 		return out
 	}
+	for _, pid := range children(master) {
+		title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && bytes.Contains(title, []byte("worker process")) {
+			out[pid] = !bytes.Contains(title, []byte("shutting down"))
+		}
+	}
+	return out
+}
+
+// children are the processes that parent has started. Kernels that do not list them are few, and asked for all
+// processes.
+func children(parent int) (pids []int) {
+	if list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent, parent)); err == nil {
+		for _, word := range strings.Fields(string(list)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		return pids
+	}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is good, so there is no error
 	for _, file := range stats {
 		data, err := os.ReadFile(file)
@@ -124,19 +144,15 @@ func workers(master int) map[int]bool {
 			continue // it has ended
 		}
 		// "pid (name) state ppid ...", and the name may hold anything.
-		rest := data[bytes.LastIndexByte(data, ')')+1:]
-		f := strings.Fields(string(rest))
-		if len(f) < 2 || f[1] != strconv.Itoa(master) || f[0] == "Z" {
+		f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+		if len(f) < 2 || f[1] != strconv.Itoa(parent) || f[0] == "Z" {
 			continue
 		}
-		title, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
-		if err != nil || !bytes.Contains(title, []byte("worker process")) {
-			continue
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			pids = append(pids, pid)
 		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		out[pid] = !bytes.Contains(title, []byte("shutting down"))
 	}
-	return out
+	return pids
 }
 
 func reloadsFile(s settings.Settings) string { return filepath.Join(s.Data(pluginName), "reloads") }
