@@ -70,7 +70,7 @@ func (e *engine) start() error {
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.Dial("unix", e.dir+"/docker.sock"); err == nil {
 			_ = conn.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 			defer cancel()
 			return exec.CommandContext(ctx, "docker", "--host", e.host(), "version").Run()
 		}
