@@ -81,7 +81,7 @@ func buildImage(ctx context.Context, c *plug.C, a app.App, dir string) error {
 	if err != nil {
 		return err
 	}
-	labels, err := deploy.SourceLabels(dir)
+	labels, err := deploy.SourceLabels(c.Settings(), a, dir)
 	if err != nil {
 		return err
 	}

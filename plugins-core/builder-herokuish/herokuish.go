@@ -146,7 +146,7 @@ func (b *run) pack() (*dockerapi.Source, error) { return dockerapi.Pack(b.dir, n
 
 // inContainer runs a script in a new container of the build's image and commits that to the build's tag.
 func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (*dockerapi.Source, error), what string) (err error) {
-	labels, err := deploy.SourceLabels(b.dir)
+	labels, err := deploy.SourceLabels(b.c.Settings(), b.app, b.dir)
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,25 +47,7 @@ func Plugin() *plug.Plugin {
 func reporter() plug.Reporter { return plug.Reporter{Area: pluginName, Of: reportOf} }
 
 // serverFile is the text of DOKKU_ROOT/APP/CHECKS, which an admin may have put there; "" when there is none.
-func serverFile(a app.App) (string, error) {
-	file := a.Path("CHECKS")
-	st, err := os.Stat(file) // an admin may link to a file of many apps
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", nil
-	case err != nil:
-		return "", fmt.Errorf("cannot read the checks of %q: %w", a.Name, err)
-	case !st.Mode().IsRegular() || st.Size() > deploy.MaxSourceFile:
-		return "", fmt.Errorf("cannot use %q: it has to be a regular file of at most %d KiB", file, deploy.MaxSourceFile>>10)
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", fmt.Errorf("cannot read the checks of %q: %w", a.Name, err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, deploy.MaxSourceFile))
-	return string(data), err
-}
+func serverFile(a app.App) (string, error) { return deploy.ServerFile(a, "CHECKS", "the checks") }
 
 // runNow checks the containers that serve, by the hook that checks new ones.
 func runNow(ctx context.Context, c *plug.C) error {
@@ -101,7 +80,7 @@ func runNow(ctx context.Context, c *plug.C) error {
 		}
 		if err == nil {
 			c.Info1("Checking %s of %s ...", dyno, a.Name)
-			err = c.Trigger(ctx, "check-deploy", a.Name, got.ID, kind, strconv.Itoa(portOf(current, kind)), got.IP)
+			err = c.Trigger(ctx, "check-deploy", a.Name, got.ID, kind, strconv.Itoa(current.Port(kind)), got.IP)
 		}
 		errs = append(errs, err)
 	}
@@ -122,17 +101,6 @@ func split(words []string) (out []string) {
 		out = append(out, strings.FieldsFunc(word, func(r rune) bool { return r == ',' })...)
 	}
 	return out
-}
-
-// portOf is the port on which a process of that type listens in its container; 0 when it has none.
-func portOf(current *release.Release, kind string) int {
-	if current != nil && current.Ports[kind] != 0 {
-		return current.Ports[kind]
-	}
-	if kind == "web" { // of a deploy without a record
-		return app.Port
-	}
-	return 0
 }
 
 // change makes the verb that puts process types on the list of that name, and takes them off the other.

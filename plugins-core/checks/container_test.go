@@ -104,7 +104,7 @@ func TestPortOf(t *testing.T) {
 		kind    string
 		want    int
 	}{{noted, "web", 8080}, {noted, "worker", 0}, {nil, "web", 5000}, {nil, "worker", 0}} {
-		if got := portOf(c.current, c.kind); got != c.want {
+		if got := (c.current).Port(c.kind); got != c.want {
 			t.Errorf("%+v: got %d", c, got)
 		}
 	}

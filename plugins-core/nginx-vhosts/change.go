@@ -62,7 +62,11 @@ func (s *site) prepare(ctx context.Context) (*change, error) {
 	}
 	ch := &change{site: s, cert: cert}
 	ch.sides, ch.to = place(sides, now, addresses, reserved)
-	ch.text = []byte(s.text(ch.sides, names, cert, at))
+	text, err := s.render(ctx, ch.sides, names, cert, at)
+	if err != nil {
+		return nil, err
+	}
+	ch.text = []byte(text)
 	ch.old, err = os.ReadFile(s.conf())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

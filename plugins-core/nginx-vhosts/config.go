@@ -3,7 +3,6 @@ package nginxvhosts
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -14,14 +13,7 @@ import (
 func (s *site) text(sides [][]string, names []string, cert *pair, at ports) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	for i, side := range sides {
-		p("upstream %s {", s.upstream(i, len(switches())))
-		for _, address := range side {
-			p("  server %s;", address)
-		}
-		p("}")
-		p("")
-	}
+	b.WriteString(s.upstreams(sides))
 	if cert != nil && len(at.http) > 0 {
 		p("server {")
 		s.listen(p, at.http, "")
@@ -45,19 +37,7 @@ func (s *site) text(sides [][]string, names []string, cert *pair, at ports) stri
 		p("  keepalive_timeout 70;")
 	}
 	p("")
-	p("  # Which upstream answers is decided by files, so that a deploy switches all workers at one moment.")
-	p("  open_file_cache off;")
-	p("  set $dokku_upstream %s;", s.app.Name)
-	for _, suffix := range switches() {
-		p("  if (-f %s/$dokku_upstream) {", filepath.Join(s.s.Data(pluginName), suffix))
-		p("    set $dokku_upstream ${dokku_upstream}_%s;", suffix)
-		p("  }")
-	}
-	if s.guarded() {
-		p("  if (!-f %s) {", s.readyFile())
-		p("    set $dokku_upstream unix:%s/none;", readyDir(s.s)) // where nothing listens
-		p("  }")
-	}
+	b.WriteString(s.chooser())
 	p("")
 	p("  location / {")
 	p("    proxy_pass http://$dokku_upstream;")

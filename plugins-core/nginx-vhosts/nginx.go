@@ -35,6 +35,8 @@ func Plugin() *plug.Plugin {
 		Description: "has nginx serve apps by host name",
 		Hooks: map[string]plug.Hook{
 			"core-post-deploy":      withSite((*site).build),
+			"core-post-extract":     inspectSource,
+			"post-delete":           forget,
 			"proxy-build-config":    withSite((*site).adopt),
 			"proxy-clear-config":    withSite((*site).clear),
 			"domains-urls":          withSite((*site).printURLs),
@@ -48,6 +50,8 @@ func Plugin() *plug.Plugin {
 			{Name: "nginx:build-config", Args: "APP", Help: "Write an application's nginx configuration anew", Run: buildVerb},
 			{Name: "nginx:show-config", Args: "APP", Help: "Show an application's nginx configuration", Run: withSite((*site).show)},
 			{Name: "nginx:validate-config", Args: "[APP] [--clean] [--format json]", Help: "Have nginx test the configuration, and set aside what it refuses", Run: validateVerb, Aliases: []string{"nginx:validate"}},
+			{Name: "nginx:set", Args: "APP|--global PROPERTY [VALUE]", Help: "Say where an application's source has its template for nginx, and whether it counts", Run: setVerb},
+			{Name: "nginx:report", Args: reporter().Args(), Help: "Show by which templates applications are served", Run: reporter().Run},
 			{Name: "nginx:reload", Internal: true, Run: reloadVerb},
 			{Name: "nginx:http-config", Run: func(_ context.Context, c *plug.C) error { fmt.Fprint(c.Stdout, httpConfig(c.Settings())); return nil }},
 		},

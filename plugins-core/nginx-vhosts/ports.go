@@ -9,14 +9,14 @@ import (
 )
 
 // ports are those at which nginx serves an app; where there are any of https, those of http lead there.
-type ports struct{ http, https []string }
+type ports struct {
+	http, https []string
+	container   int // the port in the containers that mappings lead to; 0 without any
+}
 
 // ports returns the app's: the usual ones, unless it has mappings. Ports of https take a certificate.
 func (s *site) ports(cert *pair) (ports, error) {
-	usual := ports{http: []string{s.s.Get(settings.NginxPort, "80")}}
-	if cert != nil {
-		usual.https = []string{s.s.Get(settings.NginxTLSPort, "443")}
-	}
+	usual := s.usualPorts(cert)
 	vars, err := s.app.MergedEnv()
 	if err != nil {
 		return usual, err
@@ -25,7 +25,7 @@ func (s *site) ports(cert *pair) (ports, error) {
 	if err != nil || len(mapped) == 0 {
 		return usual, err
 	}
-	var at ports
+	at := ports{container: mapped[0].Container}
 	for _, m := range mapped {
 		switch {
 		case m.Scheme == "http":
@@ -38,6 +38,15 @@ func (s *site) ports(cert *pair) (ports, error) {
 		return at, fmt.Errorf("cannot serve %q: its port mappings are all of https, and it has no certificate", s.app.Name)
 	}
 	return at, nil
+}
+
+// usualPorts are those of the proxy.
+func (s *site) usualPorts(cert *pair) ports {
+	usual := ports{http: []string{s.s.Get(settings.NginxPort, "80")}}
+	if cert != nil {
+		usual.https = []string{s.s.Get(settings.NginxTLSPort, "443")}
+	}
+	return usual
 }
 
 // urls are the names at the port that is meant for people.

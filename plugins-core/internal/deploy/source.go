@@ -9,28 +9,32 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-// MaxSourceFile is the size of the largest CHECKS or app.json that is read.
+// MaxSourceFile is the size of the largest CHECKS, app.json or template that is read.
 const MaxSourceFile = 64 << 10
 
-// SourceLabels returns the labels by which an image keeps what its tree says about checks, so that a release that is
-// deployed again later is checked as it was the first time. A file that is not there makes an empty label: the image
-// that a Dockerfile starts from may be of another app, whose checks are not ours.
-func SourceLabels(dir string) (map[string]string, error) {
+// SourceLabels returns the labels by which an image keeps what its tree says about checks and about nginx, so that a
+// release that is deployed again later is checked and served as it was the first time. A file that is not there makes an
+// empty label: the image that a Dockerfile starts from may be of another app, whose files are not ours.
+func SourceLabels(s settings.Settings, a app.App, dir string) (map[string]string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the source: %w", err)
 	}
 	defer root.Close()
 	labels := map[string]string{}
-	for name, label := range map[string]string{"CHECKS": dockerapi.LabelChecks, "app.json": dockerapi.LabelAppJSON} {
-		data, err := readSource(root, name)
+	for _, f := range []struct{ name, label string }{{"CHECKS", dockerapi.LabelChecks}, {"app.json", dockerapi.LabelAppJSON},
+		{hosts.SigilPath(s, a.Name), dockerapi.LabelSigil}, {hosts.ShellTemplate, dockerapi.LabelTemplate}} {
+		data, err := readSource(root, f.name)
 		if err != nil {
-			return nil, fmt.Errorf("cannot use %s of the source: %w", name, err)
+			return nil, fmt.Errorf("cannot use %s of the source: %w", f.name, err)
 		}
-		labels[label] = base64.StdEncoding.EncodeToString(data)
+		labels[f.label] = base64.StdEncoding.EncodeToString(data)
 	}
 	return labels, nil
 }
@@ -39,7 +43,7 @@ func SourceLabels(dir string) (map[string]string, error) {
 func readSource(root *os.Root, name string) ([]byte, error) {
 	st, err := root.Lstat(name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -56,4 +60,26 @@ func readSource(root *os.Root, name string) ([]byte, error) {
 		err = fmt.Errorf("it has more than %d KiB", MaxSourceFile>>10)
 	}
 	return data, err
+}
+
+// ServerFile is the text of a file of that name in the app's directory, which an admin may have put there; "" when there
+// is none. what says what it is.
+func ServerFile(a app.App, name, what string) (string, error) {
+	file := a.Path(name)
+	st, err := os.Stat(file) // an admin may link to a file of many apps
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("cannot read %s of %q: %w", what, a.Name, err)
+	case !st.Mode().IsRegular() || st.Size() > MaxSourceFile:
+		return "", fmt.Errorf("cannot use %q: it has to be a regular file of at most %d KiB", file, MaxSourceFile>>10)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot read %s of %q: %w", what, a.Name, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxSourceFile))
+	return string(data), err
 }

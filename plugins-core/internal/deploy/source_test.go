@@ -8,8 +8,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // TestSourceLabels reads trees that have the files, have none, and have other things of their names.
@@ -38,7 +40,7 @@ func TestSourceLabels(t *testing.T) {
 		if err := c.make(dir); err != nil {
 			t.Fatal(err)
 		}
-		got, err := deploy.SourceLabels(dir)
+		got, err := deploy.SourceLabels(settings.Settings{}, app.App{Name: "foo"}, dir)
 		if c.err != "" {
 			if err == nil || err.Error() != c.err {
 				t.Errorf("%s: got %v, want %s", c.what, err, c.err)
@@ -46,7 +48,7 @@ func TestSourceLabels(t *testing.T) {
 			continue
 		}
 		checks, json := base64.StdEncoding.EncodeToString([]byte(c.checks)), base64.StdEncoding.EncodeToString([]byte(c.json))
-		if err != nil || len(got) != 2 || got[dockerapi.LabelChecks] != checks || got[dockerapi.LabelAppJSON] != json {
+		if err != nil || len(got) != 4 || got[dockerapi.LabelChecks] != checks || got[dockerapi.LabelAppJSON] != json {
 			t.Errorf("%s: got %v, %v", c.what, got, err)
 		}
 	}

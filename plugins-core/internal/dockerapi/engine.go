@@ -36,6 +36,8 @@ const (
 	LabelSourceID = "com.dokku.source-revision" // the git revision an image was built from
 	LabelChecks   = "com.dokku.checks"          // CHECKS of the tree that an image was built from, in base64
 	LabelAppJSON  = "com.dokku.app-json"        // its app.json, the same
+	LabelSigil    = "com.dokku.nginx-sigil"     // its nginx.conf.sigil
+	LabelTemplate = "com.dokku.nginx-template"  // its nginx.conf.template
 )
 
 // Engine is a connection to the engine that DOCKER_HOST names.

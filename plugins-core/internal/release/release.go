@@ -106,6 +106,18 @@ func Parse(name string) (int, error) {
 	return n, nil
 }
 
+// Port is the port on which processes of that type listen in their containers; 0 when they have none. It may be asked of
+// no release, for a deploy without a record.
+func (r *Release) Port(kind string) int {
+	if r != nil && r.Ports[kind] != 0 {
+		return r.Ports[kind]
+	}
+	if kind == "web" {
+		return app.Port
+	}
+	return 0
+}
+
 func dir(a app.App) string { return a.Path("releases") }
 
 func file(a app.App, n int) string { return filepath.Join(dir(a), strconv.Itoa(n)+".json") }
