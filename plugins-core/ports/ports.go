@@ -3,6 +3,7 @@ package ports
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/hostports"
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
+	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -52,16 +54,50 @@ func words(list []hosts.Mapping) string {
 	return strings.Join(out, " ")
 }
 
-func printAll(_ context.Context, c *plug.C) error {
+// usual are the mappings of an app that has none of its own.
+func usual(ctx context.Context, c *plug.C, a app.App) ([]hosts.Mapping, error) {
+	current, err := release.Current(a)
+	if err != nil {
+		return nil, err
+	}
+	container := current.Port("web")
+	http, err := hosts.ParsePort(c.Settings().Get(settings.NginxPort, "80"))
+	if err != nil {
+		return nil, err
+	}
+	out := []hosts.Mapping{{Scheme: "http", Host: http, Container: container}}
+	exists, err := c.FirstLine(ctx, "certs-exists", a.Name)
+	if err != nil || exists != "true" {
+		return out, err
+	}
+	https, err := hosts.ParsePort(c.Settings().Get(settings.NginxTLSPort, "443"))
+	return append(out, hosts.Mapping{Scheme: "https", Host: https, Container: container}), err
+}
+
+// printAll is for plugins: the ports at which the app is served, be they its own or the usual ones.
+func printAll(ctx context.Context, c *plug.C) error {
 	a, err := c.App(0)
 	if err != nil {
 		return err
 	}
 	all, err := read(a)
-	for _, m := range all {
-		fmt.Fprintln(c.Stdout, m)
+	if err == nil && len(all) == 0 {
+		all, err = usual(ctx, c, a)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	switch format := c.Arg(1); format {
+	case "", "stdout":
+		for _, m := range all {
+			fmt.Fprintln(c.Stdout, m)
+		}
+		return nil
+	case "json":
+		return json.NewEncoder(c.Stdout).Encode(all)
+	default:
+		return c.Usage("cannot print ports as %q: the formats are stdout and json", format)
+	}
 }
 
 func list(_ context.Context, c *plug.C) error {

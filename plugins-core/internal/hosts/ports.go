@@ -14,9 +14,9 @@ const PortMap = "DOKKU_PROXY_PORT_MAP"
 
 // Mapping has the proxy serve an app at a port of the host.
 type Mapping struct {
-	Scheme    string // http or https
-	Host      int
-	Container int // the port at which its web processes listen
+	Scheme    string `json:"scheme"` // http or https
+	Host      int    `json:"host_port"`
+	Container int    `json:"container_port"` // the port at which its web processes listen
 }
 
 func (m Mapping) String() string { return fmt.Sprintf("%s:%d:%d", m.Scheme, m.Host, m.Container) }
