@@ -51,6 +51,7 @@ var appFiles = []file{
 	{name: "DOCKER_OPTIONS_BUILD", mode: 0o644},
 	{name: "DOCKER_OPTIONS_DEPLOY", mode: 0o644},
 	{name: "DOCKER_OPTIONS_RUN", mode: 0o644},
+	{name: "DOCKER_OPTIONS_PROCESSES", mode: 0o644},
 	{name: "tls/server.crt", mode: 0o644, older: "ssl/server.crt"},
 	{name: "tls/server.key", mode: 0o600, older: "ssl/server.key"},
 }

@@ -3,6 +3,7 @@ package nginxvhosts
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -157,7 +158,7 @@ func inspectSource(ctx context.Context, c *plug.C) error {
 		}
 	}
 	if err := c.Trigger(ctx, "user-auth", c.Getenv("SSH_USER"), c.Getenv("SSH_NAME"), plug.AdminVerb, "nginx:build-config", a.Name); err != nil {
-		return t.fail(a, fmt.Errorf("Access denied: it is new, and takes an admin"))
+		return t.fail(a, errors.New("it is new, and it takes an admin to serve by it: Access denied"))
 	}
 	c.Info1("Serving %s by the %s of its source", a.Name, t.from)
 	return nil

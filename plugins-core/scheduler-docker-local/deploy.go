@@ -142,10 +142,27 @@ func (r *rollout) prepare(ctx context.Context) error {
 	}
 	for _, p := range counts {
 		for i := 1; i <= p.Count; i++ {
-			r.fresh = append(r.fresh, &process{kind: p.Type, index: i, port: r.webPort(p.Type)})
+			p := &process{kind: p.Type, index: i, port: r.webPort(p.Type)}
+			if p.args, err = r.processArgs(ctx, p); err != nil {
+				return err
+			}
+			r.fresh = append(r.fresh, p)
 		}
 	}
 	return nil
+}
+
+// processArgs asks the plugins for the docker options of one process, beside those that all have.
+func (r *rollout) processArgs(ctx context.Context, p *process) ([]string, error) {
+	text, err := r.c.Filter(ctx, "", "docker-args-process-deploy", r.app.Name, r.image.Builder, r.tag, p.kind, strconv.Itoa(p.index))
+	if err != nil {
+		return nil, err
+	}
+	words, err := shellquote.Split(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the docker options %q of the plugins: %w", text, err)
+	}
+	return slices.Concat(r.args, words), hostports.RefuseTaken(ctx, r.engine, r.app, words)
 }
 
 // webPort is the port on which a process is expected to listen: of a web process that of the app's port mappings, the
@@ -217,7 +234,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		if err = r.launch(ctx, p, spec); !dockerapi.IsPortTaken(err) {
 			return err
 		}
-		if taken := hostports.RefuseTaken(ctx, r.engine, r.app, r.args); taken != nil { // no other port of ours would help
+		if taken := hostports.RefuseTaken(ctx, r.engine, r.app, p.args); taken != nil { // no other port of ours would help
 			return taken
 		}
 		if try == 2*portSets {
@@ -228,7 +245,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 
 // launch creates and starts one container. One that does not start is removed at once: another may be tried.
 func (r *rollout) launch(ctx context.Context, p *process, spec dockerapi.Spec) error {
-	id, err := r.engine.CreateWithOptions(ctx, spec, r.args, r.c.Env)
+	id, err := r.engine.CreateWithOptions(ctx, spec, p.args, r.c.Env)
 	if err != nil {
 		return err
 	}

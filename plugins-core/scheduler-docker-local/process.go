@@ -17,7 +17,8 @@ import (
 type process struct {
 	kind      string
 	index     int
-	port      int // container port
+	port      int      // container port
+	args      []string // docker options of plugins, with those for all processes
 	container string
 	got       *dockerapi.Container
 }

@@ -90,7 +90,7 @@ func mount(ctx context.Context, c *plug.C) error {
 			c.Warn("-v %s may give %s, and whoever deploys it, power over the host", spec, a.Name)
 		}
 	}
-	return dockeroptions.Edit(ctx, a, phases(), func(_ string, old []string) ([]string, error) {
+	return dockeroptions.Edit(ctx, a, dockeroptions.In(phases()...), func(old []string) ([]string, error) {
 		if slices.Contains(old, flag+spec) {
 			//lint:ignore ST1005 scripts know this text
 			return nil, errors.New("Mount path already exists.")
@@ -104,7 +104,7 @@ func unmount(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	return dockeroptions.Edit(ctx, a, phases(), func(_ string, old []string) ([]string, error) {
+	return dockeroptions.Edit(ctx, a, dockeroptions.In(phases()...), func(old []string) ([]string, error) {
 		if !slices.Contains(old, flag+spec) {
 			//lint:ignore ST1005 scripts know this text
 			return nil, errors.New("Mount path does not exist.")
@@ -115,7 +115,7 @@ func unmount(ctx context.Context, c *plug.C) error {
 
 // mounts are those of a phase, without the option.
 func mounts(a app.App, phase string) ([]string, error) {
-	options, err := dockeroptions.Read(a, phase)
+	options, err := dockeroptions.Read(a, dockeroptions.Scope{Phase: phase})
 	var out []string
 	for _, option := range options {
 		if spec, ok := strings.CutPrefix(option, flag); ok {

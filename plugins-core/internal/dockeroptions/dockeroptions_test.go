@@ -94,26 +94,44 @@ func TestEdit(t *testing.T) {
 	if err := os.Mkdir(a.Dir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	add := func(option string) func(string, []string) ([]string, error) {
-		return func(_ string, old []string) ([]string, error) { return append(old, option), nil }
+	add := func(option string) func([]string) ([]string, error) {
+		return func(old []string) ([]string, error) { return append(old, option), nil }
 	}
 	for _, option := range []string{"-v b:/b", "-v a:/a", "-v b:/b"} {
-		if err := dockeroptions.Edit(t.Context(), a, []string{"deploy", "run"}, add(option)); err != nil {
+		if err := dockeroptions.Edit(t.Context(), a, dockeroptions.In("deploy", "run"), add(option)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := dockeroptions.Read(a, "deploy"); err != nil || !slices.Equal(got, []string{"-v a:/a", "-v b:/b"}) {
+	if got, err := dockeroptions.Read(a, dockeroptions.Scope{Phase: "deploy"}); err != nil || !slices.Equal(got, []string{"-v a:/a", "-v b:/b"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err := dockeroptions.Read(a, "build"); err != nil || got != nil {
+	if got, err := dockeroptions.Read(a, dockeroptions.Scope{Phase: "build"}); err != nil || got != nil {
 		t.Errorf("build: got %q, %v", got, err)
 	}
-	none := func(string, []string) ([]string, error) { return nil, nil }
-	if err := dockeroptions.Edit(t.Context(), a, []string{"run"}, none); err != nil {
+	none := func([]string) ([]string, error) { return nil, nil }
+	if err := dockeroptions.Edit(t.Context(), a, dockeroptions.In("run"), none); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(a.Path("DOCKER_OPTIONS_RUN")); !os.IsNotExist(err) {
 		t.Errorf("a file without options: got %v", err)
+	}
+	web, api := dockeroptions.Scope{Phase: "deploy", Process: "web"}, dockeroptions.Scope{Phase: "deploy", Process: "api"}
+	for _, option := range []string{"-p 80:5000", "--init"} {
+		if err := dockeroptions.Edit(t.Context(), a, []dockeroptions.Scope{web, api}, add(option)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := dockeroptions.Edit(t.Context(), a, []dockeroptions.Scope{api}, none); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(a.Path(dockeroptions.ProcessFile)); err != nil || string(got) != "web --init\nweb -p 80:5000\n" {
+		t.Errorf("of processes: got %q, %v", got, err)
+	}
+	if got, err := dockeroptions.Read(a, web); err != nil || !slices.Equal(got, []string{"--init", "-p 80:5000"}) {
+		t.Errorf("web: got %q, %v", got, err)
+	}
+	if got, err := dockeroptions.Processes(a); err != nil || !slices.Equal(got, []string{"web"}) {
+		t.Errorf("processes: got %q, %v", got, err)
 	}
 	for text, want := range map[string]int{"build,deploy,run": 3, "run": 1, "run,run": 1, "": 0, "x": 0, "run,": 0} {
 		if got, err := dockeroptions.ParsePhases(text); len(got) != want || (err == nil) != (want > 0) {

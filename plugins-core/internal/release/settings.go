@@ -18,7 +18,7 @@ import (
 
 // otherFiles are the state files that belong to a release and have no field of their own.
 func otherFiles() []string {
-	return []string{"DOCKER_OPTIONS_BUILD", "DOCKER_OPTIONS_DEPLOY", "DOCKER_OPTIONS_RUN"}
+	return []string{"DOCKER_OPTIONS_BUILD", "DOCKER_OPTIONS_DEPLOY", "DOCKER_OPTIONS_RUN", "DOCKER_OPTIONS_PROCESSES"}
 }
 
 // Observe fills r with the app's settings as they are now.
