@@ -14,19 +14,36 @@ func (s *site) text(sides [][]string, names []string, cert *pair, at ports) stri
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	b.WriteString(s.upstreams(sides))
-	if cert != nil && len(at.http) > 0 {
+	secure, plain := cert.split(names)
+	if len(secure) > 0 && len(at.http) > 0 {
 		p("server {")
 		s.listen(p, at.http, "")
-		p("  server_name %s;", strings.Join(names, " "))
+		p("  server_name %s;", strings.Join(secure, " "))
+		p("  server_tokens off;")
 		p("  return 301 https://$host%s$request_uri;", portSuffix(at.https[0], "443"))
 		p("}")
 		p("")
 	}
+	if len(secure) > 0 {
+		s.server(&b, secure, cert, at.https)
+	}
+	if len(plain) > 0 && len(at.http) > 0 {
+		if len(secure) > 0 {
+			p("")
+		}
+		s.server(&b, plain, nil, at.http)
+	}
+	return b.String()
+}
+
+// server is the server of names at ports; cert is nil without TLS.
+func (s *site) server(b *strings.Builder, names []string, cert *pair, ports []string) {
+	p := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
 	p("server {")
 	if cert == nil {
-		s.listen(p, at.http, "")
+		s.listen(p, ports, "")
 	} else {
-		s.listen(p, at.https, " ssl http2")
+		s.listen(p, ports, " ssl http2")
 	}
 	p("  server_name %s;", strings.Join(names, " "))
 	if cert != nil {
@@ -40,6 +57,7 @@ func (s *site) text(sides [][]string, names []string, cert *pair, at ports) stri
 	b.WriteString(s.chooser())
 	p("")
 	p("  location / {")
+	p("    server_tokens off;") // here, as an admin's file may say the same of the server
 	p("    proxy_pass http://$dokku_upstream;")
 	p("    proxy_http_version 1.1;")
 	p("    proxy_set_header Upgrade $http_upgrade;")
@@ -56,13 +74,13 @@ func (s *site) text(sides [][]string, names []string, cert *pair, at ports) stri
 	p("  error_page 502 503 504 /.dokku-down;")
 	p("  location = /.dokku-down {")
 	p("    internal;")
+	p("    server_tokens off;")
 	p("    default_type text/html;")
 	p("    add_header Retry-After 5 always;")
 	p("    add_header Cache-Control no-store always;")
 	p("    alias %s;", s.downFile())
 	p("  }")
 	p("}")
-	return b.String()
 }
 
 func (s *site) listen(p func(string, ...any), ports []string, options string) {

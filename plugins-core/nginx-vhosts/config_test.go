@@ -27,7 +27,8 @@ func TestText(t *testing.T) {
 	names := []string{"foo.example.com", "*.bar.test"}
 	for golden, cert := range map[string]*pair{
 		"plain.conf": nil,
-		"tls.conf":   {crt: "/home/dokku/tls/server.crt", key: "/home/dokku/tls/server.key"},
+		"tls.conf":   {crt: "/home/dokku/tls/server.crt", key: "/home/dokku/tls/server.key", names: names},
+		"mixed.conf": {crt: "/home/dokku/tls/server.crt", key: "/home/dokku/tls/server.key", names: names[:1]},
 	} {
 		at, err := s.ports(cert)
 		if err != nil {
@@ -46,7 +47,9 @@ func TestText(t *testing.T) {
 		if err != nil || got != string(want) {
 			t.Errorf("%s (%v): got\n%s\nwant\n%s", golden, err, got, want)
 		}
-		contract(t, got)
+		if golden != "mixed.conf" { // which has two servers that answer
+			contract(t, got)
+		}
 	}
 }
 

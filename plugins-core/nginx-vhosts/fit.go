@@ -41,14 +41,22 @@ func (s *site) claimOthers(ctx context.Context, names []string) error {
 	return s.claim(ctx, names)
 }
 
+// nameSet are the names of one use of a template, and those among them that are served by TLS.
+type nameSet struct{ all, secure []string }
+
 // textFrom is what the template makes, fitted to the sides of the app.
 func (s *site) textFrom(t *custom, names []string, cert *pair, at ports, addresses []string) (string, error) {
-	sets := [][]string{names}
+	secure, plain := cert.split(names)
+	if len(secure) == 0 {
+		cert = nil
+	}
+	sets := []nameSet{{all: names, secure: secure}}
 	if t.shell && cert != nil { // these redirect to $SSL_SERVER_NAME, which therefore is one name
 		sets = nil
-		for _, name := range names {
-			sets = append(sets, []string{name})
+		for _, name := range secure {
+			sets = append(sets, nameSet{all: []string{name}, secure: []string{name}})
 		}
+		sets[0].all = append(sets[0].all, plain...)
 	}
 	inner := t.containerPort(at)
 	var b strings.Builder

@@ -114,7 +114,7 @@ func (s *site) urls(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return at.urls(names), nil
+	return at.urls(names, cert), nil
 }
 
 func (s *site) portURL() ([]string, error) {

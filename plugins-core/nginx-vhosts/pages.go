@@ -22,6 +22,7 @@ func httpConfig(s settings.Settings) string {
 	p("server {")
 	listen(s, p, s.Get(settings.NginxPort, "80"), "")
 	p("  server_name _dokku;") // no host is called so
+	p("  server_tokens off;")
 	p("  default_type text/html;")
 	p("  return 404 '%s';", page("Not found", "There is no app of this name."))
 	p("}")

@@ -49,17 +49,31 @@ func (s *site) usualPorts(cert *pair) ports {
 	return usual
 }
 
-// urls are the names at the port that is meant for people.
-func (at ports) urls(names []string) []string {
-	scheme, port, usual := "http", "", "80"
-	if len(at.https) > 0 {
-		scheme, port, usual = "https", at.https[0], "443"
-	} else {
-		port = at.http[0]
-	}
-	urls := make([]string, len(names))
-	for i, name := range names {
-		urls[i] = scheme + "://" + name + portSuffix(port, usual)
+// urls are the names, each at the port that is meant for people.
+func (at ports) urls(names []string, cert *pair) (urls []string) {
+	for _, name := range names {
+		if url := at.of(name, cert).url(name); url != "" {
+			urls = append(urls, url)
+		}
 	}
 	return urls
+}
+
+// url is the name at the port that is meant for people; "" when there is none.
+func (at ports) url(name string) string {
+	switch {
+	case len(at.https) > 0:
+		return "https://" + name + portSuffix(at.https[0], "443")
+	case len(at.http) > 0:
+		return "http://" + name + portSuffix(at.http[0], "80")
+	}
+	return ""
+}
+
+// of are the ports at which a name is served.
+func (at ports) of(name string, cert *pair) ports {
+	if cert == nil || !hosts.Has(cert.names, name) {
+		at.https = nil
+	}
+	return at
 }

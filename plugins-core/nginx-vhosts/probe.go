@@ -74,7 +74,7 @@ func deadline(ctx context.Context, d time.Duration) context.Context {
 
 // ask requests the head of / from nginx on this host, under a name.
 func (p *prober) ask(name string, at ports) (answer, error) {
-	req, err := http.NewRequestWithContext(p.ctx, http.MethodHead, at.urls([]string{name})[0]+"/", nil)
+	req, err := http.NewRequestWithContext(p.ctx, http.MethodHead, at.url(name)+"/", nil)
 	if err != nil {
 		return answer{}, err
 	}
@@ -104,13 +104,17 @@ func (p *prober) probe(x *siteCheck, names []string) {
 	if err != nil {
 		return // it is not served, which has been told
 	}
-	secure := len(at.https) > 0
-	if !secure {
+	if len(at.https) == 0 {
 		x.cert = nil
 	}
 	each(names, func(name string) {
 		asked := strings.Replace(name, "*.", "doctor.", 1)
-		got, err := p.ask(asked, at)
+		own := at.of(name, x.cert)
+		if own.url(name) == "" {
+			return // its mappings are of https, and the certificate is not for this name
+		}
+		secure := len(own.https) > 0
+		got, err := p.ask(asked, own)
 		logs := "see dokku logs " + app + " and nginx' error log"
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):

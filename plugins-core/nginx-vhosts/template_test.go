@@ -144,11 +144,11 @@ func TestTextFrom(t *testing.T) {
 	}
 	env := []string{"DOKKU_ROOT=" + root, "DOKKU_LIB_ROOT=" + root + "/lib"}
 	s := &site{app: a, s: settings.Settings{Env: env}, c: &plug.C{Call: &pluginhook.Call{Env: env}}}
-	cert := &pair{crt: "/c/server.crt", key: "/c/server.key"}
+	cert := &pair{crt: "/c/server.crt", key: "/c/server.key", names: []string{"one.test", "two.test"}}
 	at := ports{http: []string{"80"}, https: []string{"443"}, container: 3000}
-	shell := &custom{text: "server {\n listen 443 ssl spdy;\n server_name $SSL_SERVER_NAME;\n$SSL_DIRECTIVES\n location / { proxy_pass http://$APP; }\n}\n", from: "t", shell: true}
-	got, err := s.textFrom(shell, []string{"one.test", "two.test"}, cert, at, []string{"127.0.0.1:1"})
-	if err != nil || strings.Count(got, "ssl_certificate     /c/server.crt;") != 2 || !strings.Contains(got, "server_name two.test;") ||
+	shell := &custom{text: "server {\n listen 443 ssl spdy;\n server_name $SSL_SERVER_NAME; # $NOSSL_SERVER_NAME\n$SSL_DIRECTIVES\n location / { proxy_pass http://$APP; }\n}\n", from: "t", shell: true}
+	got, err := s.textFrom(shell, []string{"one.test", "plain.test", "two.test"}, cert, at, []string{"127.0.0.1:1"})
+	if err != nil || strings.Count(got, "ssl_certificate     /c/server.crt;") != 2 || !strings.Contains(got, "server_name two.test;") || !strings.Contains(got, "# one.test plain.test\n") ||
 		!strings.Contains(got, "listen 443 ssl http2;") {
 		t.Errorf("%v: got\n%s", err, got)
 	}

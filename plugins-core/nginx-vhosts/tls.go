@@ -14,13 +14,16 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 )
 
-// pair is a certificate and its key, as files.
-type pair struct{ crt, key string }
+// pair is a certificate and its key, as files, and the names of the app that are served with it.
+type pair struct {
+	crt, key string
+	names    []string
+}
 
-// certificate returns the pair that the app is served with: its own, or the global one if that is good for all names;
-// nil when there is none. With an error it is the pair that there is something wrong with.
+// certificate returns the pair that the app is served with: its own, or for the names that it is good for the global
+// one; nil when there is none. With an error it is the pair that there is something wrong with.
 func (s *site) certificate(names []string) (*pair, error) {
-	own := &pair{crt: s.app.Path("tls/server.crt"), key: s.app.Path("tls/server.key")}
+	own := &pair{crt: s.app.Path("tls/server.crt"), key: s.app.Path("tls/server.key"), names: names}
 	if own.there() {
 		return own, own.check(s.mastersKeys())
 	}
@@ -33,9 +36,12 @@ func (s *site) certificate(names []string) (*pair, error) {
 		return global, err
 	}
 	for _, name := range names {
-		if !hosts.Covers(cert, name) {
-			return nil, nil
+		if hosts.Covers(cert, name) {
+			global.names = append(global.names, name)
 		}
+	}
+	if len(global.names) == 0 {
+		return nil, nil
 	}
 	return global, global.check(s.mastersKeys())
 }
@@ -44,6 +50,18 @@ func (s *site) certificate(names []string) (*pair, error) {
 func (s *site) mastersKeys() bool {
 	who, err := identityOf(masterPID(s.s))
 	return err != nil || who.uid == 0
+}
+
+// split parts names into those that are served with the pair and the others.
+func (p *pair) split(names []string) (secure, plain []string) {
+	for _, name := range names {
+		if p != nil && hosts.Has(p.names, name) {
+			secure = append(secure, name)
+		} else {
+			plain = append(plain, name)
+		}
+	}
+	return secure, plain
 }
 
 func (p *pair) there() bool {

@@ -106,7 +106,10 @@ func TestCertificate(t *testing.T) {
 	writePair(t, global, "", "*.a.test")
 	want("global, for the name", global, "foo.a.test")
 	want("global, for another name", "", "foo.b.test")
-	want("global, for one of two names", "", "foo.a.test", "foo.b.test")
+	want("global, for one of two names", global, "foo.a.test", "foo.b.test")
+	if got, err := s.certificate([]string{"foo.a.test", "foo.b.test"}); err != nil || len(got.names) != 1 {
+		t.Errorf("global, for one of two names: got %v, %v", got, err)
+	}
 	writePair(t, own, "", "foo.b.test")
 	want("own", own, "foo.b.test")
 	want("own, whatever it is for", own, "foo.a.test")

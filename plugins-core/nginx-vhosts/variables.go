@@ -51,7 +51,7 @@ func (v variables) get(name string) (string, error) {
 func listener(i int, port string) string { return net.JoinHostPort("192.0.2."+strconv.Itoa(i+1), port) }
 
 // variables returns those for a configuration with these names; cert is nil without TLS.
-func (s *site) variables(names []string, cert *pair, at ports, inner string, count int) (variables, error) {
+func (s *site) variables(names nameSet, cert *pair, at ports, inner string, count int) (variables, error) {
 	env, err := s.app.MergedEnv()
 	if err != nil {
 		return variables{}, err
@@ -66,7 +66,7 @@ func (s *site) variables(names []string, cert *pair, at ports, inner string, cou
 	for i := range count {
 		web = append(web, listener(i, inner))
 	}
-	served := strings.Join(names, " ")
+	served, secure := strings.Join(names.all, " "), strings.Join(names.secure, " ")
 	own := map[string]string{
 		"APP": s.app.Name, "DOKKU_ROOT": s.app.Root, "DOKKU_LIB_ROOT": s.s.LibRoot(), "NGINX_ROOT": "/etc/nginx",
 		"NOSSL_SERVER_NAME": served, "NONSSL_VHOSTS": served, "SSL_SERVER_NAME": "", "SSL_VHOSTS": "", "SSL_INUSE": "",
@@ -78,7 +78,7 @@ func (s *site) variables(names []string, cert *pair, at ports, inner string, cou
 	}
 	own["NGINX_PORT"], own["NGINX_SSL_PORT"] = own["PROXY_PORT"], own["PROXY_SSL_PORT"]
 	if cert != nil {
-		own["SSL_SERVER_NAME"], own["SSL_VHOSTS"], own["SSL_INUSE"], own["SCHEME"] = served, served, "true", "https"
+		own["SSL_SERVER_NAME"], own["SSL_VHOSTS"], own["SSL_INUSE"], own["SCHEME"] = secure, secure, "true", "https"
 		own["APP_SSL_PATH"] = filepath.Dir(cert.crt)
 		own["SSL_DIRECTIVES"] = fmt.Sprintf("  ssl_certificate     %s;\n  ssl_certificate_key %s;", cert.crt, cert.key)
 	}
