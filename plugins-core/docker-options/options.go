@@ -237,7 +237,9 @@ func show(_ context.Context, c *plug.C) error {
 		}
 		title := strings.ToUpper(scope.Phase[:1]) + scope.String()[1:] + " options:"
 		if len(options) == 0 {
-			fmt.Fprintln(c.Stdout, title, "none")
+			if len(c.Args) > 1 { // phases that nobody asked for are left out
+				fmt.Fprintln(c.Stdout, title, "none")
+			}
 			continue
 		}
 		fmt.Fprintln(c.Stdout, title)
