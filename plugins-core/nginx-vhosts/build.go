@@ -93,7 +93,7 @@ func (s *site) adopt(ctx context.Context) error {
 
 // lock takes the lock of the host, and undoes what somebody who died had tried out.
 func (s *site) lock(ctx context.Context) (unlock func(), err error) {
-	for _, dir := range append(switches(), "groups", "loaded", "quarantined", "waiting", "down") {
+	for _, dir := range append(switches(), "groups", "loaded", "quarantined", "waiting", "down", "images") {
 		if err := record.MkdirAll(filepath.Join(s.s.Data(pluginName), dir), 0o755); err != nil {
 			return nil, err
 		}
@@ -307,5 +307,5 @@ func (s *site) clearLocked(ctx context.Context, enough int) (aside []*quarantine
 		}
 	}
 	return aside, errors.Join(s.removeSwitches(), record.Remove(s.groupsFile()), record.Remove(s.loadedFile()),
-		record.Remove(s.downFile()), record.Remove(s.readyFile()), record.Remove(s.waitingFile()), s.forgive())
+		record.Remove(s.downFile()), record.Remove(s.readyFile()), record.Remove(s.waitingFile()), record.Remove(s.imageFile()), s.forgive())
 }

@@ -176,7 +176,7 @@ func serversOf(text, upstream string) (servers []string, ok bool) {
 // goneSites finds what is kept for apps that are not there. Claims of names are left alone: one of an app that is gone
 // counts for nothing.
 func goneSites(s settings.Settings, d *plug.Diagnosis) {
-	for _, kind := range append(switches(), "groups", "loaded", "quarantined") {
+	for _, kind := range append(switches(), "groups", "loaded", "quarantined", "images") {
 		dir := filepath.Join(s.Data(pluginName), kind)
 		entries, err := os.ReadDir(dir)
 		if err != nil {

@@ -3,14 +3,18 @@ package nginxvhosts
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -48,58 +52,80 @@ func (s *site) template(ctx context.Context) (*custom, error) {
 		}
 		if text != "" {
 			t := &custom{text: text, from: name, shell: name == hosts.ShellTemplate}
-			image, err := s.image(ctx)
-			if err == nil && image != nil {
-				t.port = first(image.Ports)
+			if image, err := s.image(ctx); err == nil { // else it is better served under the usual port than not at all
+				t.port = image.Port
 			}
-			return t, nil // the port is a matter of names; it is better served under the usual one than not at all
+			return t, nil
 		}
 	}
 	if s.ownsIgnored() {
 		return nil, nil
 	}
 	image, err := s.image(ctx)
-	if err != nil || image == nil {
+	if err != nil {
 		return nil, err
 	}
 	t, err := customOf(image.Labels)
 	if t != nil {
-		t.port = first(image.Ports)
+		t.port = image.Port
 	}
 	return t, err
 }
 
-func first(ports []int) int {
-	if len(ports) == 0 {
-		return 0
-	}
-	return ports[0]
+// serving is what has to be known of the image that an app's containers are of.
+type serving struct {
+	Container string            `json:"container"` // the one that was looked at
+	Labels    map[string]string `json:"labels,omitempty"`
+	Port      int               `json:"port,omitempty"`
 }
 
-// image is that of the app's containers; nil when there are none.
-func (s *site) image(ctx context.Context) (*dockerapi.Image, error) {
+// image looks at the image of the app's containers; what it finds is kept, so that the names of an app can be changed
+// while the engine is down.
+func (s *site) image(ctx context.Context) (serving, error) {
 	files := s.app.StateFiles("CONTAINER.web.*")
 	if len(files) == 0 {
-		return nil, nil
+		return serving{}, nil
+	}
+	found := serving{Container: s.app.State(files[0])}
+	var kept serving
+	if data, err := os.ReadFile(s.imageFile()); err == nil && json.Unmarshal(data, &kept) == nil && kept.Container == found.Container {
+		return kept, nil
 	}
 	engine, err := dockerapi.New(s.s)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer engine.Close()
-	name := s.app.Image(deploy.LatestTag)
-	container, err := engine.Inspect(ctx, s.app.State(files[0]))
+	name, keep := s.app.Image(deploy.LatestTag), false
+	container, err := engine.Inspect(ctx, found.Container)
 	if err == nil {
-		name = container.Image
+		name, keep = container.Image, true
 	} else if !dockerapi.IsNotFound(err) { // then somebody has removed it
-		return nil, err
+		return found, err
 	}
 	image, err := engine.Image(ctx, name)
 	if dockerapi.IsNotFound(err) {
-		return nil, nil
+		return found, nil
 	}
-	return image, err
+	if err != nil {
+		return found, err
+	}
+	found.Labels = map[string]string{}
+	for _, label := range []string{dockerapi.LabelSigil, dockerapi.LabelTemplate} {
+		if text := image.Labels[label]; text != "" {
+			found.Labels[label] = text
+		}
+	}
+	if len(image.Ports) > 0 {
+		found.Port = image.Ports[0]
+	}
+	if data, err := json.Marshal(found); err == nil && keep {
+		_ = record.Write(s.imageFile(), append(data, '\n'), 0o644) // else it is looked at again
+	}
+	return found, nil
 }
+
+func (s *site) imageFile() string { return filepath.Join(s.s.Data(pluginName), "images", s.app.Name) }
 
 // customOf is the template that labels keep.
 func customOf(labels map[string]string) (*custom, error) {
