@@ -73,7 +73,6 @@ func filterScope(c *plug.C, scope dockeroptions.Scope) error {
 type words struct {
 	app       app.App
 	scopes    []dockeroptions.Scope
-	rest      []string // behind APP and the phases
 	processes []string
 	phase     string // of --phase
 }
