@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"text/template/parse"
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
@@ -35,15 +36,15 @@ func expandSigil(text string, vars variables) (string, error) {
 	if err != nil {
 		return "", templateError(err)
 	}
-	out := &bounded{}
-	done := make(chan error, 1)
-	go func() { done <- tmpl.Execute(out, vars.own) }()
-	select {
-	case err = <-done:
-	case <-time.After(maxTime):
-		return "", errors.New("it does not end") // it goes on until this process ends, which is soon
-	}
+	clock, err := template.New("clock").Funcs(functions(vars)).Parse("{{ " + tickName + " }}")
 	if err != nil {
+		return "", err
+	}
+	for _, t := range tmpl.Templates() {
+		addTicks(t.Root, clock.Root.Nodes[0])
+	}
+	out := &bounded{}
+	if err := tmpl.Execute(out, vars.own); err != nil {
 		return "", templateError(err)
 	}
 	return blankLines().ReplaceAllString(strings.TrimLeft(out.String(), "\n"), "\n\n"), nil
@@ -60,32 +61,67 @@ func templateError(err error) error {
 type bounded struct{ bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxText {
-		return 0, fmt.Errorf("it makes more than %d KiB", maxText>>10)
+	if err := fits(b.Len() + len(p)); err != nil {
+		return 0, err
 	}
 	return b.Buffer.Write(p)
 }
 
+// tickName is the function that looks at the time.
+const tickName = "dokku_tick"
+
+// addTicks has each round of a loop, each branch, and each template that is called look at the time first.
+func addTicks(list *parse.ListNode, tick parse.Node) {
+	if list == nil {
+		return
+	}
+	for _, node := range list.Nodes {
+		switch n := node.(type) {
+		case *parse.RangeNode:
+			addTicks(n.List, tick)
+			addTicks(n.ElseList, tick)
+		case *parse.IfNode:
+			addTicks(n.List, tick)
+			addTicks(n.ElseList, tick)
+		case *parse.WithNode:
+			addTicks(n.List, tick)
+			addTicks(n.ElseList, tick)
+		}
+	}
+	list.Nodes = append([]parse.Node{tick}, list.Nodes...)
+}
+
 func functions(vars variables) template.FuncMap {
+	end := time.Now().Add(maxTime)
 	return template.FuncMap{
+		tickName: func() (string, error) {
+			if time.Now().After(end) {
+				return "", errors.New("it does not end")
+			}
+			return "", nil
+		},
+		"printf":     printf,
 		"var":        vars.get,
 		"split":      func(sep string, in any) []string { return strings.Split(str(in), sep) },
 		"splitkv":    splitPairs,
-		"join":       func(sep string, in any) string { return strings.Join(list(in), sep) },
+		"join":       join,
 		"joinkv":     joinPairs,
 		"default":    func(value, in any) any { return firstOf(in, value) },
-		"replace":    func(old, with string, in any) string { return strings.ReplaceAll(str(in), old, with) },
+		"replace":    replace,
 		"trim":       func(in any) string { return strings.TrimSpace(str(in)) },
 		"lower":      func(in any) string { return strings.ToLower(str(in)) },
 		"upper":      func(in any) string { return strings.ToUpper(str(in)) },
 		"capitalize": func(in any) string { return capital(str(in)) },
 		"substr":     substring,
-		"indent":     func(by string, in any) string { return by + strings.ReplaceAll(str(in), "\n", "\n"+by) },
-		"match":      func(pattern string, in any) (bool, error) { return path.Match(pattern, str(in)) },
-		"seq":        sequence,
-		"uniq":       unique,
-		"append":     func(item, in any) []string { return append(slices.Clone(list(in)), str(item)) },
-		"drop":       drop,
+		"indent": func(by string, in any) (string, error) {
+			text, err := replace("\n", "\n"+by, in)
+			return by + text, err
+		},
+		"match":  func(pattern string, in any) (bool, error) { return path.Match(pattern, str(in)) },
+		"seq":    sequence,
+		"uniq":   unique,
+		"append": func(item, in any) []string { return append(slices.Clone(list(in)), str(item)) },
+		"drop":   drop,
 	}
 }
 
@@ -110,6 +146,44 @@ func list(in any) []string {
 		return out
 	}
 	return []string{str(in)}
+}
+
+// fits refuses what a function would make when that is too much.
+func fits(size int) error {
+	if size > maxText {
+		return fmt.Errorf("it makes more than %d KiB", maxText>>10)
+	}
+	return nil
+}
+
+func replace(old, with string, in any) (string, error) {
+	text := str(in)
+	if err := fits(len(text) + strings.Count(text, old)*len(with)); err != nil {
+		return "", err
+	}
+	return strings.ReplaceAll(text, old, with), nil
+}
+
+func join(sep string, in any) (string, error) {
+	words, size := list(in), 0
+	for _, word := range words {
+		size += len(word) + len(sep)
+	}
+	if err := fits(size); err != nil {
+		return "", err
+	}
+	return strings.Join(words, sep), nil
+}
+
+func printf(format string, args ...any) (string, error) {
+	longest := 0
+	for _, arg := range args {
+		longest = max(longest, 2*len(str(arg)))
+	}
+	if err := fits(len(format) + strings.Count(format, "%")*longest); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(format, args...), nil
 }
 
 func firstOf(in, value any) any {
