@@ -107,22 +107,33 @@ func (s *site) switched(text string, names, addresses []string) string {
 	return s.withSwitch(text)
 }
 
-// withSwitch has each server that passes requests to the side that answers find out which that is.
+// withSwitch has each server that passes requests to the side that answers find out which that is, and each that goes to
+// the addresses that serve now wait until the app was brought up.
 func (s *site) withSwitch(text string) string {
+	theirs := strings.Contains(text, "open_file_cache ")
 	starts := regexp.MustCompile(`(?m)^[ \t]*server\s*\{`).FindAllStringIndex(text, -1)
 	for i, start := range slices.Backward(starts) {
 		end := len(text)
 		if i+1 < len(starts) {
 			end = starts[i+1][0]
 		}
-		if !strings.Contains(text[start[0]:end], "$dokku_upstream") {
+		part, first := text[start[0]:end], ""
+		if strings.Contains(part, "$dokku_upstream") {
+			first = s.chooser()
+		}
+		if s.guarded() && strings.Contains(part, s.app.Name) && strings.Contains(part, "_now") {
+			if first == "" {
+				first = noFileCache
+			}
+			first += "  if (!-f " + s.readyFile() + ") {\n    return 502;\n  }\n"
+		}
+		if first == "" {
 			continue
 		}
-		chooser := s.chooser()
-		if strings.Contains(text, "open_file_cache ") { // theirs; it may not be said twice
-			chooser = strings.Replace(chooser, "  open_file_cache off;\n", "", 1)
+		if theirs { // it may not be said twice
+			first = strings.Replace(first, noFileCache, "", 1)
 		}
-		text = text[:start[1]] + "\n" + strings.TrimRight(chooser, "\n") + text[start[1]:]
+		text = text[:start[1]] + "\n" + strings.TrimRight(first, "\n") + text[start[1]:]
 	}
 	return text
 }
@@ -157,11 +168,14 @@ func (s *site) upstreams(sides [][]string) string {
 	return b.String()
 }
 
+// noFileCache has nginx look at the files at each request.
+const noFileCache = "  open_file_cache off;\n"
+
 // chooser is what a server says to find the side that answers.
 func (s *site) chooser() string {
 	var b strings.Builder
 	b.WriteString("  # Which upstream answers is decided by files, so that a deploy switches all workers at one moment.\n")
-	b.WriteString("  open_file_cache off;\n  set $dokku_upstream " + s.app.Name + ";\n")
+	b.WriteString(noFileCache + "  set $dokku_upstream " + s.app.Name + ";\n")
 	for _, suffix := range switches() {
 		b.WriteString("  if (-f " + filepath.Join(s.s.Data(pluginName), suffix) + "/$dokku_upstream) {\n")
 		b.WriteString("    set $dokku_upstream ${dokku_upstream}_" + suffix + ";\n  }\n")

@@ -116,6 +116,7 @@ func TestSwitched(t *testing.T) {
 			[]string{"server {\n  # Which", "set $dokku_upstream foo;", "proxy_pass http://$dokku_upstream;"}, []string{"\nupstream", "foo-5000"}},
 		{"by a path", "upstream foo-5000 {\n server 1.2.3.4:1;\n}\nserver {\n location /a/ { proxy_pass http://foo-5000/; }\n}\n",
 			[]string{"upstream foo-5000_now {\n server 1.2.3.4:1;\n}", "proxy_pass http://foo-5000_now/;"}, []string{"dokku_upstream"}},
+		{"two servers", "server {\n location / { proxy_pass http://foo; }\n}\nserver {\n location / { proxy_pass http://foo; }\n}\n", []string{"set $dokku_upstream foo;"}, nil},
 		{"no block", "server { location / { proxy_pass http://foo/x; } }", []string{"upstream foo_now {\n  server 127.0.0.1:7;\n}\n", "http://foo_now/x;"}, []string{"foo/x"}},
 		{"grpc", "server { location / { grpc_pass grpc://foo-5000; } }", []string{"upstream foo-5000_now", "grpc://foo-5000_now;"}, nil},
 		{"variable", "server {\n set $up http://foo;\n location / { proxy_pass $up; }\n}", []string{"set $up http://foo_now;"}, nil},
@@ -123,7 +124,18 @@ func TestSwitched(t *testing.T) {
 		{"not at home", "server { return 301 https://foo/x; }", []string{"https://foo/x"}, []string{"_now"}},
 		{"cache", "server {\n open_file_cache max=9;\n location / { proxy_pass http://foo; }\n}", []string{"set $dokku_upstream foo;"}, []string{"open_file_cache off"}},
 	} {
+		if c.what == "by a path" { // and a guard where there is the directory for it
+			run := t.TempDir()
+			s = &site{app: s.app, s: settings.Settings{Env: []string{"DOKKU_LIB_ROOT=/lib", settings.RunRoot + "=" + run}}}
+			if err := os.Mkdir(run+"/ready", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c.with = append(c.with, "if (!-f "+run+"/ready/foo) {\n    return 502;")
+		}
 		got := s.switched(c.in, []string{"foo", "foo-5000"}, []string{"127.0.0.1:7"})
+		if n := strings.Count(got, "set $dokku_upstream foo;"); c.what != "cache" && strings.Count(got, "open_file_cache off") < n {
+			t.Errorf("%s: nginx may keep what it knows of the files\n%s", c.what, got)
+		}
 		for _, want := range c.with {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s: no %q in\n%s", c.what, want, got)
