@@ -5,14 +5,7 @@ import (
 	"io"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
 )
-
-// Streams are what a container's process reads and writes.
-type Streams struct {
-	Stdin          io.Reader // nil: none
-	Stdout, Stderr io.Writer
-}
 
 // RunAttached starts a created container with its streams attached from the first byte, waits for its end and returns
 // its status. Attaching comes before the start: an engine refuses to attach to a container that has ended. tty says
@@ -31,29 +24,11 @@ func (e *Engine) RunAttached(ctx context.Context, id string, s Streams, tty bool
 	if started != nil {
 		started()
 	}
-	if s.Stdin != nil {
-		go func() {
-			_, _ = io.Copy(conn.Conn, s.Stdin) // a process that reads no more is not a fault
-			_ = conn.CloseWrite()
-		}()
-	}
-	output := make(chan error, 1)
-	go func() {
-		var err error
-		if tty {
-			_, err = io.Copy(s.Stdout, conn.Reader)
-		} else {
-			_, err = stdcopy.StdCopy(s.Stdout, s.Stderr, conn.Reader)
+	if err := carry(ctx, conn, s, tty); err != nil {
+		if ctx.Err() != nil {
+			return 0, err
 		}
-		output <- err
-	}()
-	select {
-	case err := <-output:
-		if err != nil && ctx.Err() == nil {
-			return 0, explain("read the output of container "+short(id), err)
-		}
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		return 0, explain("read the output of container "+short(id), err)
 	}
 	select {
 	case r := <-done:

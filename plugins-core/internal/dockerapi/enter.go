@@ -2,10 +2,8 @@ package dockerapi
 
 import (
 	"context"
-	"io"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
 )
 
 // Enter runs a command in a running container with our streams and returns its status. tty gives it a terminal; resize,
@@ -27,29 +25,11 @@ func (e *Engine) Enter(ctx context.Context, id string, cmd, env []string, s Stre
 			return e.cli.ContainerExecResize(ctx, made.ID, container.ResizeOptions{Width: uint(width), Height: uint(height)})
 		})
 	}
-	if s.Stdin != nil {
-		go func() {
-			_, _ = io.Copy(conn.Conn, s.Stdin) // a process that reads no more is not a fault
-			_ = conn.CloseWrite()
-		}()
-	}
-	output := make(chan error, 1)
-	go func() {
-		var err error
-		if tty {
-			_, err = io.Copy(s.Stdout, conn.Reader)
-		} else {
-			_, err = stdcopy.StdCopy(s.Stdout, s.Stderr, conn.Reader)
+	if err := carry(ctx, conn, s, tty); err != nil {
+		if ctx.Err() != nil {
+			return 0, err
 		}
-		output <- err
-	}()
-	select {
-	case err := <-output:
-		if err != nil && ctx.Err() == nil {
-			return 0, explain("read the output of a command in container "+short(id), err)
-		}
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		return 0, explain("read the output of a command in container "+short(id), err)
 	}
 	got, err := e.cli.ContainerExecInspect(ctx, made.ID)
 	if err != nil {
