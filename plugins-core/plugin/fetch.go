@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -55,7 +57,7 @@ func fetch(ctx context.Context, c *plug.C, source, committish, dir string) error
 	case (isArchive(source) || isTree(source)) && committish != "":
 		return errors.New("only a repository has a --committish")
 	case isArchive(source):
-		return unpack(ctx, c, source, dir)
+		return extract(ctx, c, source, dir)
 	case isTree(source):
 		return os.CopyFS(dir, os.DirFS(source))
 	}
@@ -93,18 +95,21 @@ func git(ctx context.Context, c *plug.C, dir string, args ...string) error {
 	return err
 }
 
-// unpack takes an archive apart; when all of it is in one directory, as archives of repositories are, that is the plugin.
-func unpack(ctx context.Context, c *plug.C, source, dir string) error {
+// extract takes an archive apart; when all of it is in one directory, as archives of repositories are, that is the plugin.
+func extract(ctx context.Context, c *plug.C, source, dir string) error {
+	limits, err := unpack.LimitsOf(c.Settings())
+	if err != nil {
+		return err
+	}
 	in, err := open(ctx, source)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	args := []string{"tar", "--extract", "--no-same-owner", "--no-same-permissions", "--file", "-"}
-	if !strings.HasSuffix(strings.SplitN(source, "?", 2)[0], ".tar") {
-		args = append(args, "--gzip")
+	if err := unpack.Into(dir, in, limits); err != nil {
+		return err
 	}
-	if _, err := proc.Output(ctx, proc.Cmd{Args: args, Dir: dir, Env: c.Env, Stdin: in}); err != nil {
+	if err := closeToOthers(dir); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dir)
@@ -126,6 +131,20 @@ func unpack(ctx context.Context, c *plug.C, source, dir string) error {
 		}
 	}
 	return os.Remove(inner)
+}
+
+// closeToOthers takes from all but the owner, who is root, the right to change the plugin: archives have modes of their own.
+func closeToOthers(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeSymlink != 0 {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.Mode().Perm()&0o022 == 0 {
+			return err
+		}
+		return os.Chmod(path, info.Mode().Perm()&^0o022)
+	})
 }
 
 // open opens an archive of this host or of another.
