@@ -175,6 +175,9 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	if err := c.Trigger(ctx, "pre-delete", a.Name, deploy.LatestTag); err != nil {
 		return err
 	}
+	if err := deploy.Unreserve(c.Settings(), a); err != nil {
+		return err
+	}
 	// A full disk is a reason to destroy an app, and no hindrance.
 	if err := a.SetState(app.DestroyingFile, "destroyed by apps:destroy"); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return err

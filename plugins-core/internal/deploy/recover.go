@@ -33,7 +33,7 @@ const (
 // takeBack undoes release r: its settings, then records and proxy, which go back to the release before, then its
 // containers; at last its record says so. It can be repeated after a crash at any point.
 func takeBack(ctx context.Context, c *plug.C, a app.App, scheduler string, r *release.Release, outcome release.Outcome, reason string) error {
-	if err := errors.Join(unreserve(c.Settings(), a), r.Undo(ctx, a)); err != nil {
+	if err := errors.Join(Unreserve(c.Settings(), a), r.Undo(ctx, a)); err != nil {
 		return err
 	}
 	status, err := adopt(ctx, c, a, scheduler, r)
@@ -99,7 +99,7 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if a.State(app.DestroyingFile) != "" {
 		return c.Trigger(ctx, "app-destroy", a.Name)
 	}
-	if err := errors.Join(unreserve(c.Settings(), a), sweep(a.Dir(), a.Path("releases"))); err != nil {
+	if err := errors.Join(Unreserve(c.Settings(), a), sweep(a.Dir(), a.Path("releases"))); err != nil {
 		return err
 	}
 	if err := SweepQuarantine(a); err != nil {

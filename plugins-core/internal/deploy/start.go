@@ -44,7 +44,7 @@ func Start(ctx context.Context, c *plug.C, a app.App, s Source) error {
 	}
 	settings := c.Settings()
 	defer func() {
-		if err := unreserve(settings, a); err != nil {
+		if err := Unreserve(settings, a); err != nil {
 			c.Warn("%v", err)
 		}
 	}()
