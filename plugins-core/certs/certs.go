@@ -15,15 +15,10 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
-	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
-const (
-	crtFile = "tls/server.crt"
-	keyFile = "tls/server.key"
-	csrFile = "tls/server.csr"
-)
+const csrFile = "tls/server.csr"
 
 // Plugin returns the plugin.
 func Plugin() *plug.Plugin {
@@ -45,7 +40,7 @@ func Plugin() *plug.Plugin {
 
 // has tells whether the app has a certificate of its own.
 func has(a app.App) bool {
-	for _, file := range []string{crtFile, keyFile} {
+	for _, file := range []string{app.CertificateFile, app.KeyFile} {
 		if _, err := os.Stat(a.Path(file)); err != nil {
 			return false
 		}
@@ -115,7 +110,7 @@ func put(ctx context.Context, c *plug.C, a app.App, p pair, cert *x509.Certifica
 	if err != nil {
 		return err
 	}
-	if err := p.write(a); err != nil {
+	if err := a.SetCertificate(p.crt, p.key); err != nil {
 		return errors.Join(err, before.restore(a))
 	}
 	warn(ctx, c, a, cert, time.Now())
@@ -161,7 +156,7 @@ func remove(ctx context.Context, c *plug.C) error {
 			return fmt.Errorf("%s does not have an SSL endpoint", a.Name)
 		}
 		c.Info1("Removing SSL endpoint from %s", a.Name)
-		if err := record.RemoveAll(a.Path("tls")); err != nil {
+		if err := a.RemoveCertificate(); err != nil {
 			return err
 		}
 		if err := deploy.Reproxy(ctx, c, a); err != nil {
@@ -176,7 +171,7 @@ func show(_ context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	file, ok := map[string]string{"crt": crtFile, "key": keyFile}[c.Arg(1)]
+	file, ok := map[string]string{"crt": app.CertificateFile, "key": app.KeyFile}[c.Arg(1)]
 	if !ok || len(c.Args) > 2 {
 		return c.Usage("cannot show %q: say crt or key", c.Arg(1))
 	}

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
-	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
 
 // pair is the text of a certificate, with those that sign it, and of its key.
@@ -152,7 +151,7 @@ func parse(text []byte) (first *x509.Certificate, err error) {
 
 // keep returns what the app has now; what it has not is nil.
 func keep(a app.App) (p pair, err error) {
-	for file, to := range map[string]*[]byte{crtFile: &p.crt, keyFile: &p.key} {
+	for file, to := range map[string]*[]byte{app.CertificateFile: &p.crt, app.KeyFile: &p.key} {
 		data, err := os.ReadFile(a.Path(file))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return p, fmt.Errorf("cannot keep the certificate of %q: %w", a.Name, err)
@@ -164,22 +163,12 @@ func keep(a app.App) (p pair, err error) {
 	return p, nil
 }
 
-// write puts the pair in its place; the key is for the system user, and for nginx' first process, which is root.
-func (p pair) write(a app.App) error {
-	if err := record.MkdirAll(a.Path("tls"), 0o755); err != nil {
-		return err
-	}
-	if err := record.Write(a.Path(keyFile), p.key, 0o600); err != nil {
-		return err
-	}
-	return record.Write(a.Path(crtFile), p.crt, 0o644)
-}
-
+// restore makes the pair the app's again; that of an app which had none is none.
 func (p pair) restore(a app.App) error {
 	if p.crt == nil && p.key == nil {
-		return record.RemoveAll(a.Path("tls"))
+		return a.RemoveCertificate()
 	}
-	return p.write(a)
+	return a.SetCertificate(p.crt, p.key)
 }
 
 // selfSigned makes a key and a certificate for name that is signed by itself, and what asks somebody else to sign one.

@@ -20,7 +20,7 @@ func reporter() plug.Reporter { return plug.Reporter{Area: "ssl", Of: reportOf} 
 
 func reportOf(_ context.Context, _ *plug.C, a app.App) (plug.Facts, error) {
 	facts := plug.Facts{{Name: "dir", Value: a.Path("tls")}, {Name: "enabled", Value: fmt.Sprint(has(a))}}
-	text, err := os.ReadFile(a.Path(crtFile))
+	text, err := os.ReadFile(a.Path(app.CertificateFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = nil, nil
 	}

@@ -99,7 +99,7 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if a.State(app.DestroyingFile) != "" {
 		return c.Trigger(ctx, "app-destroy", a.Name)
 	}
-	if err := errors.Join(Unreserve(c.Settings(), a), sweep(a.Dir(), a.Path("releases"))); err != nil {
+	if err := errors.Join(Unreserve(c.Settings(), a), a.SweepCertificate(), sweep(a.Dir(), a.Path("releases"))); err != nil {
 		return err
 	}
 	if err := SweepQuarantine(a); err != nil {

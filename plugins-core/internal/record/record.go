@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
 )
@@ -88,6 +89,25 @@ func Rename(from, to string) error {
 		err = SyncDir(filepath.Dir(from))
 	}
 	return explain("rename", from, err)
+}
+
+// Exchange has the directory from take the place of the directory to, beside it, in one moment; what was there, if
+// anything, is called from then.
+func Exchange(from, to string) error { return explain("replace", to, exchange(from, to)) }
+
+func exchange(from, to string) error {
+	if err := failpoint.IO("rename", from); err != nil {
+		return err
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.ENOENT) { // there is none yet
+		err = os.Rename(from, to)
+	}
+	if err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.RecordRenamed)
+	return SyncDir(filepath.Dir(to))
 }
 
 // Mkdir makes a directory. An error that [errors.Is] takes for [fs.ErrExist] says that there is something of that name.
