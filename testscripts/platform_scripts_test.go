@@ -17,8 +17,8 @@ import (
 // platformScripts are the areas whose scripts run against a whole platform: real sshd, git, docker and nginx.
 var platformScripts = []string{"checks_*.txtar", "dokku_*.txtar", "git_*.txtar", "deploy_*.txtar", "release_*.txtar"}
 
-// nginxScripts break nginx' configuration on purpose, so each has a platform to itself.
-const nginxScripts = "nginx_*.txtar"
+// ownScripts break nginx' configuration on purpose, or are about all apps of a host, so each has a platform to itself.
+var ownScripts = []string{"nginx_*.txtar", "host_*.txtar"}
 
 // TestPlatform runs the scripts against a platform, with the hooks of core plugins in process and executed.
 func TestPlatform(t *testing.T) {
@@ -42,9 +42,13 @@ func TestNginx(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
-	files, err := filepath.Glob(nginxScripts)
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts match %s (%v)", nginxScripts, err)
+	var files []string
+	for _, glob := range ownScripts {
+		matches, err := filepath.Glob(glob)
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("no scripts match %s (%v)", glob, err)
+		}
+		files = append(files, matches...)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(file, ".txtar"), func(t *testing.T) {
@@ -57,7 +61,7 @@ func TestNginx(t *testing.T) {
 // executedScripts are those that also run with hooks executed unless DOKKU_TEST_FULL has all of them do so: what differs
 // is how a hook is started, and between them these start every kind of it, in little time.
 var executedScripts = []string{"dokku_*", "checks_verbs*", "git_push*", "deploy_hook*", "deploy_ps*", "deploy_run_logs*",
-	"deploy_docker_options*", "release_rollback*", "nginx_tls*", "nginx_domains*", "nginx_backup*"}
+	"deploy_docker_options*", "release_rollback*", "nginx_tls*", "nginx_domains*", "nginx_backup*", "host_hooks*"}
 
 // runScripts runs scripts with the hooks of core plugins in process, and executed.
 func (p *platform) runScripts(t *testing.T, files []string) {

@@ -42,6 +42,9 @@ func Plugin() *plug.Plugin {
 			{Name: "deploy", Args: "APP", Run: verb(deployVerb)},
 			{Name: "release", Args: "APP", Run: verb(release)},
 			{Name: "deploy:all", Help: "Deploy every application again", Run: func(ctx context.Context, c *plug.C) error {
+				if len(c.Args) > 0 {
+					return c.Usage("cannot use %q: too many words", c.Args[0])
+				}
 				return all(ctx, c, deployed(deployVerb))
 			}},
 		},
@@ -71,27 +74,26 @@ func verb(f action) plug.Hook {
 	}
 }
 
-// all does f to every app; one that fails does not keep the others from it.
+// all does f to every app, a few at the same time; one that fails does not keep the others from it.
 func all(ctx context.Context, c *plug.C, f action) error {
 	names, err := app.List(c.Settings().Root())
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, name := range names {
-		if err := f(ctx, c, app.App{Name: name, Root: c.Settings().Root()}); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
-		}
+	failed, err := deploy.Each(ctx, c, names, f)
+	if err == nil && len(failed) > 0 {
+		err = fmt.Errorf("cannot run %s for %d of %d apps: %s; see above", c.Verb(), len(failed), len(names), strings.Join(failed, ", "))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
-// deployed passes over apps that were never deployed.
+// deployed passes over apps that were never deployed, and says whose turn it is.
 func deployed(f action) action {
 	return func(ctx context.Context, c *plug.C, a app.App) error {
 		if !deploy.Deployed(a) {
 			return nil
 		}
+		c.Info2("%s", a.Name)
 		return f(ctx, c, a)
 	}
 }
@@ -191,19 +193,44 @@ func rebuild(ctx context.Context, c *plug.C, a app.App) error {
 	})(ctx, c, a)
 }
 
-// restore brings back what ran before the host went down.
+// restore brings back what ran before the host went down. Plugins are told of all apps before the first of them comes,
+// one after another, since two apps may need the same thing of a plugin.
 func restore(ctx context.Context, c *plug.C) error {
 	if len(c.Args) > 1 {
 		return c.Usage("cannot use %q: too many words", c.Args[1])
 	}
-	// Every app has this scheduler, unless a plugin says otherwise; which app is said only when it is one.
-	if err := c.Trigger(ctx, "pre-restore", append([]string{"docker-local"}, c.Args...)...); err != nil {
+	if len(c.Args) > 0 {
+		return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error {
+			if err := preRestore(ctx, c, a); err != nil {
+				return err
+			}
+			return deploy.RecoverLocked(ctx, c, a)
+		})
+	}
+	names, err := app.List(c.Settings().Root())
+	if err != nil {
 		return err
 	}
-	if len(c.Args) > 0 {
-		return each(ctx, c, deploy.RecoverLocked)
+	var failed []string
+	for _, name := range names {
+		if err := preRestore(ctx, c, app.App{Name: name, Root: c.Settings().Root()}); err != nil {
+			_ = plug.Report(c.Stderr, "", err)
+			failed = append(failed, name)
+		}
 	}
-	return deploy.RecoverAll(ctx, c)
+	return deploy.RecoverAll(ctx, c, failed...)
+}
+
+// preRestore tells the plugins of an app that is to come back.
+func preRestore(ctx context.Context, c *plug.C, a app.App) error {
+	if !deploy.Deployed(a) || releases.Stopped(a) || a.State(app.DestroyingFile) != "" {
+		return nil
+	}
+	scheduler, err := deploy.SchedulerOf(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	return c.Trigger(ctx, "pre-restore", scheduler, a.Name)
 }
 
 func report(ctx context.Context, c *plug.C) error {

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/dokku-go/dokku/pluginhook"
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -240,55 +236,41 @@ func RecoverLocked(ctx context.Context, c *plug.C, a app.App) error {
 	return err
 }
 
-// RecoverAll recovers every app, a few at the same time. One that is broken, or slow, keeps no other from coming back;
-// what each has to say is printed when it is done.
-func RecoverAll(ctx context.Context, c *plug.C) error {
-	jobs, err := c.Settings().Int(settings.RestoreJobs, 4)
-	if err != nil {
-		return err
-	}
-	root := c.Settings().Root()
-	names, err := app.List(root)
+// RecoverAll recovers every app but those of without, which count as failed.
+func RecoverAll(ctx context.Context, c *plug.C, without ...string) error {
+	names, err := app.List(c.Settings().Root())
 	if err != nil {
 		return err
 	}
 	if err := SweepData(c.Settings(), "*"); err != nil {
 		c.Warn("%v", err)
 	}
-	var mu sync.Mutex
-	var failed []string
-	var group errgroup.Group
-	group.SetLimit(max(1, jobs))
-	for _, name := range names {
-		group.Go(func() error {
-			a := app.App{Name: name, Root: root}
-			if !begun(a) {
-				return nil
-			}
-			var out bytes.Buffer
-			own := c.WithOutput(&out, &out)
-			err := RecoverLocked(ctx, own, a)
-			mu.Lock()
-			defer mu.Unlock()
-			_, _ = c.Stdout.Write(out.Bytes()) // who does not listen is recovered all the same
-			switch {
-			case err != nil:
-				_ = plug.Report(c.Stderr, "", err)
-				failed = append(failed, name)
-			case !a.Exists():
-				c.Info1("%s is destroyed", name)
-			case release.Stopped(a):
-				c.Info1("%s stays stopped", name)
-			default:
-				c.Info1("%s is up", name)
-			}
-			return nil
-		})
+	others := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(without, name) })
+	failed, err := Each(ctx, c, others, recoverAndTell)
+	if err != nil {
+		return err
 	}
-	_ = group.Wait() // nothing in there ends with an error
-	if len(failed) > 0 {
+	if failed = append(failed, without...); len(failed) > 0 {
 		slices.Sort(failed)
 		return fmt.Errorf("cannot recover %d of %d apps: %s; see above, mend it, and run: dokku recover", len(failed), len(names), strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+func recoverAndTell(ctx context.Context, c *plug.C, a app.App) error {
+	if !begun(a) {
+		return nil
+	}
+	if err := RecoverLocked(ctx, c, a); err != nil {
+		return err
+	}
+	switch {
+	case !a.Exists():
+		c.Info1("%s is destroyed", a.Name)
+	case release.Stopped(a):
+		c.Info1("%s stays stopped", a.Name)
+	default:
+		c.Info1("%s is up", a.Name)
 	}
 	return nil
 }
