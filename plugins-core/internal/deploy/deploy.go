@@ -143,6 +143,9 @@ func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, s Source) error
 		return err
 	}
 	s.Phases = append(s.Phases, since("release", began))
+	if s.Cause == "config" { // scripts know this text, of config:set and config:unset
+		c.Info1("Release complete!")
+	}
 	c.Info1("Deploying %s ...", a.Name)
 	return Start(ctx, c, a, s)
 }
