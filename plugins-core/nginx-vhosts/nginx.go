@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -64,7 +65,12 @@ func buildVerb(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	return c.Lock(ctx, a, func(c *plug.C) error { return withSite((*site).build)(ctx, c) })
+	return c.Lock(ctx, a, func(c *plug.C) error {
+		if err := withSite((*site).build)(ctx, c); err != nil || !deploy.Deployed(a) {
+			return err
+		}
+		return deploy.RecordURLs(ctx, c, a) // a certificate that has come, or gone, is in them
+	})
 }
 
 // site is what nginx serves for one app.
