@@ -25,16 +25,17 @@ func TestConfigValues(t *testing.T) {
 		batches = 200
 	}
 	p := newPlatform(t)
-	v := &values{p: p, t: t, ssh: filepath.Join(p.dir, "values-ssh")}
+	// A name of its own: images have those of apps, and two runs may share an engine.
+	v := &values{p: p, t: t, app: fmt.Sprintf("values%d", os.Getpid()), ssh: filepath.Join(p.dir, "values-ssh")}
 	if err := p.sshConfig(v.ssh, nil); err != nil {
 		t.Fatal(err)
 	}
-	v.do("apps:create", "values")
+	v.do("apps:create", v.app)
 	tree := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tree, "Procfile"), []byte("web: exec python3 -m http.server $PORT\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tar := p.command(nil, "sh", "-c", "tar -cC "+tree+" . | "+p.bin+"/dokku receive values")
+	tar := p.command(nil, "sh", "-c", "tar -cC "+tree+" . | "+p.bin+"/dokku receive "+v.app)
 	if out, err := tar.CombinedOutput(); err != nil {
 		t.Fatalf("deploy: %v\n%s", err, out)
 	}
@@ -65,6 +66,7 @@ func TestConfigValues(t *testing.T) {
 type values struct {
 	p   *platform
 	t   *testing.T
+	app string
 	ssh string
 }
 
@@ -84,7 +86,7 @@ func (v *values) do(args ...string) string {
 // set sets the values by one command, over ssh without what does not fit into a command line there.
 func (v *values) set(want map[string]string, overSSH bool) {
 	v.t.Helper()
-	args := []string{"config:set", "values"}
+	args := []string{"config:set", v.app}
 	for key, value := range want {
 		args = append(args, key+"="+value)
 	}
@@ -102,7 +104,7 @@ func (v *values) set(want map[string]string, overSSH bool) {
 			v.t.Fatalf("over ssh: %v\n%.2000s", err, out)
 		}
 	}
-	v.do("ps:restart", "values")
+	v.do("ps:restart", v.app)
 }
 
 // everywhere returns the values as they are found in each place.
@@ -110,12 +112,12 @@ func (v *values) everywhere(want map[string]string) map[string]map[string]string
 	v.t.Helper()
 	got := map[string]string{}
 	for key := range want {
-		got[key] = strings.TrimSuffix(v.do("config:get", "values", key), "\n")
+		got[key] = strings.TrimSuffix(v.do("config:get", v.app, key), "\n")
 	}
 	places := map[string]map[string]string{"config:get": got}
 	exported := func(place string) {
 		shell := v.p.command(nil, "env", "-i", "PATH="+os.Getenv("PATH"), "sh", "-c", `eval "$(cat)" && exec env -0`)
-		shell.Stdin = strings.NewReader(v.do("config:export", "values"))
+		shell.Stdin = strings.NewReader(v.do("config:export", v.app))
 		out, err := shell.Output()
 		if err != nil {
 			v.t.Fatal(err)
@@ -123,8 +125,8 @@ func (v *values) everywhere(want map[string]string) map[string]map[string]string
 		places[place] = environ(out)
 	}
 	exported("config:export")
-	places["run"] = environ([]byte(v.do("run", "values", "env", "-0")))
-	container, err := os.ReadFile(filepath.Join(v.p.root, "values/CONTAINER"))
+	places["run"] = environ([]byte(v.do("run", v.app, "env", "-0")))
+	container, err := os.ReadFile(filepath.Join(v.p.root, v.app, "CONTAINER"))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -135,7 +137,7 @@ func (v *values) everywhere(want map[string]string) map[string]map[string]string
 	places["the app"] = environ(out)
 	file := filepath.Join(v.p.root, "values.tar")
 	v.do("backup:export", file)
-	if err := os.Remove(filepath.Join(v.p.root, "values/ENV")); err != nil {
+	if err := os.Remove(filepath.Join(v.p.root, v.app, "ENV")); err != nil {
 		v.t.Fatal(err)
 	}
 	v.do("backup:import", "-f", file)
