@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -138,7 +139,7 @@ func exportHook(_ context.Context, c *plug.C) error {
 		name(filepath.Join(root, f.name))
 	}
 	for _, n := range names {
-		for _, f := range appFiles {
+		for _, f := range slices.Concat(appFiles, certificateFiles) {
 			name(app.App{Name: n, Root: root}.Path(f.name))
 		}
 	}

@@ -42,7 +42,7 @@ var hostFiles = []file{
 	{name: "tls/server.key", mode: 0o600},
 }
 
-// appFiles are those in an app's directory.
+// appFiles are those in an app's directory, but for its certificate.
 var appFiles = []file{
 	{name: "ENV", mode: 0o600},
 	{name: hosts.File, mode: 0o644, check: checkHosts},
@@ -52,8 +52,12 @@ var appFiles = []file{
 	{name: "DOCKER_OPTIONS_DEPLOY", mode: 0o644},
 	{name: "DOCKER_OPTIONS_RUN", mode: 0o644},
 	{name: "DOCKER_OPTIONS_PROCESSES", mode: 0o644},
-	{name: "tls/server.crt", mode: 0o644, older: "ssl/server.crt"},
-	{name: "tls/server.key", mode: 0o600, older: "ssl/server.key"},
+}
+
+// certificateFiles are those of its certificate and its key.
+var certificateFiles = []file{
+	{name: app.CertificateFile, mode: 0o644, older: "ssl/server.crt"},
+	{name: app.KeyFile, mode: 0o600, older: "ssl/server.key"},
 }
 
 func checkHosts(text string) error {
@@ -109,18 +113,45 @@ func importHook(ctx context.Context, c *plug.C) error {
 			errs = append(errs, restoreFile(from, f, name, a.Dir()))
 		}
 		unlock()
+		errs = append(errs, importCertificate(ctx, c, from, a))
 	}
 	return errors.Join(errs...)
+}
+
+// importCertificate gives an app the certificate of the archive and its key, in one moment. Half of them is kept for who
+// has the other.
+func importCertificate(ctx context.Context, c *plug.C, from *os.Root, a app.App) error {
+	var pair [2][]byte
+	for i, f := range certificateFiles {
+		var err error
+		if pair[i], err = readFile(from, f, a.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot restore %q: %w", a.Path(f.name), err)
+		}
+	}
+	if pair[0] != nil && pair[1] != nil {
+		return c.Lock(ctx, a, func(*plug.C) error { return a.SetCertificate(pair[0], pair[1]) })
+	}
+	var errs []error
+	for _, f := range certificateFiles {
+		errs = append(errs, restoreFile(from, f, a.Name, a.Dir()))
+	}
+	return errors.Join(errs...)
+}
+
+// readFile reads one file of the archive's directory dir, under its name or the one that it had.
+func readFile(from *os.Root, f file, dir string) ([]byte, error) {
+	data, err := from.ReadFile(filepath.Join(dir, f.name))
+	if errors.Is(err, fs.ErrNotExist) && f.older != "" {
+		data, err = from.ReadFile(filepath.Join(dir, f.older))
+	}
+	return data, err
 }
 
 // restoreFile puts one file of the archive's directory dir into the directory target. That it is not in the archive is
 // fine.
 func restoreFile(from *os.Root, f file, dir, target string) error {
 	path := filepath.Join(target, f.name)
-	data, err := from.ReadFile(filepath.Join(dir, f.name))
-	if errors.Is(err, fs.ErrNotExist) && f.older != "" {
-		data, err = from.ReadFile(filepath.Join(dir, f.older))
-	}
+	data, err := readFile(from, f, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
