@@ -31,6 +31,11 @@ func TestConfigValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.do("apps:create", v.app)
+	t.Cleanup(func() {
+		if err := p.run(nil, p.bin+"/dokku", "apps:destroy", "--force", v.app); err != nil {
+			t.Error(err)
+		}
+	})
 	tree := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tree, "Procfile"), []byte("web: exec python3 -m http.server $PORT\n"), 0o644); err != nil {
 		t.Fatal(err)
