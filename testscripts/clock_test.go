@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -62,10 +63,14 @@ func shiftOfTest() int64 {
 // newClock builds the programs with a package time of which the clock can be set: no host's clock is touched.
 func newClock(t *testing.T) clock {
 	t.Helper()
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	replace := map[string]string{}
 	edit := func(name, from, to, more string) {
-		file := filepath.Join(runtime.GOROOT(), "src/time", name)
+		file := filepath.Join(strings.TrimSpace(string(goroot)), "src/time", name)
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
