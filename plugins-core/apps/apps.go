@@ -40,6 +40,8 @@ func Plugin() *plug.Plugin {
 			{Name: "apps:list", Help: "List the apps", Run: list},
 			{Name: "apps:create", Args: "APP", Help: "Create an empty app", Run: createVerb},
 			{Name: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},
+			{Name: "apps:clone", Args: "[--skip-deploy] [--ignore-existing] APP NEW-NAME", Help: "Make a copy of an app under another name", Run: cloneVerb},
+			{Name: "apps:rename", Args: "[--skip-deploy] APP NEW-NAME", Help: "Give an app another name", Run: renameVerb},
 			{Name: "apps:report", Args: reporter().Args(), Help: "Show where applications lie and whether they are locked", Run: reporter().Run},
 			{Name: "apps:exists", Args: "APP", Help: "Tell by the status whether an app exists", Run: exists},
 			{Name: "apps:lock", Args: "APP [MESSAGE]", Help: "Keep everybody from deploying an app", Run: lock},

@@ -77,6 +77,8 @@ func unfinishedWork(a app.App, d *plug.Diagnosis) {
 		d.Violation("locks", a.Name, do, "release %s is %s and nobody works on it", unfinished.Name(), unfinished.Outcome)
 	case a.State(app.DestroyingFile) != "":
 		d.Violation("locks", a.Name, do, "its destruction has begun and was not carried through")
+	case a.State(app.RenamingFile) != "":
+		d.Violation("locks", a.Name, do, "its renaming has begun and was not carried through")
 	case a.Abandoned():
 		d.Violation("locks", a.Name, do, "who held its lock last has died at work")
 	}

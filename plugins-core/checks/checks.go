@@ -29,10 +29,10 @@ func Plugin() *plug.Plugin {
 		Name:        pluginName,
 		Description: "checks new containers before they take over",
 		Hooks: map[string]plug.Hook{
-			"check-deploy": checkDeploy,
-			"post-delete": func(_ context.Context, c *plug.C) error {
-				return property.Destroy(c.Settings(), pluginName, c.Arg(0))
-			},
+			"check-deploy":          checkDeploy,
+			"post-delete":           plug.DestroyProperties(pluginName),
+			"post-app-clone-setup":  plug.CloneProperties(pluginName),
+			"post-app-rename-setup": plug.MoveProperties(pluginName),
 		},
 		Commands: []plug.Command{
 			{Name: "checks:report", Args: reporter().Args(), Help: "Show how applications are checked", Run: reporter().Run, Aliases: []string{"checks"}},

@@ -25,7 +25,11 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        pluginName,
 		Description: "keeps the host names of apps",
-		Hooks:       map[string]plug.Hook{"domains-add": ofApp("add", add)},
+		Hooks: map[string]plug.Hook{
+			"domains-add":           ofApp("add", add),
+			"post-app-clone-setup":  cloned,
+			"post-app-rename-setup": renamed,
+		},
 		Commands: []plug.Command{
 			{Name: "domains", Args: "APP", Help: "List the host names of an application", Run: list},
 			{Name: "domains:add", Args: "APP NAME...", Help: "Add host names to an application", Run: ofApp("add", add)},

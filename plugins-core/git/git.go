@@ -33,14 +33,16 @@ func Plugin() *plug.Plugin {
 		Name:        "git",
 		Description: "receives pushes",
 		Hooks: map[string]plug.Hook{
-			"post-create":       func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, postCreate) },
-			"post-delete":       func(_ context.Context, c *plug.C) error { return property.Destroy(c.Settings(), "git", c.Arg(0)) },
-			"receive-app":       receiveApp,
-			"core-pre-commit":   keepObjects,
-			"git-settle":        settle,
-			"git-deploy-branch": deployBranchHook,
-			"git-revision":      revision,
-			"doctor-check":      plug.Diagnose([]string{"git"}, diagnose),
+			"post-create":           func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, postCreate) },
+			"post-delete":           plug.DestroyProperties("git"),
+			"post-app-clone-setup":  plug.CloneProperties("git"),
+			"post-app-rename-setup": renamed,
+			"receive-app":           receiveApp,
+			"core-pre-commit":       keepObjects,
+			"git-settle":            settle,
+			"git-deploy-branch":     deployBranchHook,
+			"git-revision":          revision,
+			"doctor-check":          plug.Diagnose([]string{"git"}, diagnose),
 		},
 		Commands: []plug.Command{
 			{Name: "git-receive-pack", Args: "APP", AppName: appName, Run: receivePack},
@@ -96,6 +98,18 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 // postCreate makes the repository. A property that the end of an earlier app of that name has left is not this one's.
 func postCreate(ctx context.Context, c *plug.C, a app.App) error {
 	if err := property.Destroy(c.Settings(), "git", a.Name); err != nil {
+		return err
+	}
+	return initialise(ctx, c, a)
+}
+
+// renamed has the app's properties, and the hook that names it, follow to its new name: OLD NEW.
+func renamed(ctx context.Context, c *plug.C) error {
+	a, err := c.App(1)
+	if err != nil {
+		return err
+	}
+	if err := property.Move(c.Settings(), "git", c.Arg(0), a.Name); err != nil {
 		return err
 	}
 	return initialise(ctx, c, a)

@@ -43,6 +43,7 @@ func Plugin() *plug.Plugin {
 			"domains-urls":          withSite((*site).printURLs),
 			"domains-list":          withSite((*site).printNames),
 			"domains-vhost-enabled": withSite((*site).printEnabled),
+			"post-app-rename":       forgetOld,
 			"proxy-type":            say("nginx"),
 			"install":               install,
 			"doctor-check":          plug.Diagnose([]string{"nginx", "sites", "answers", "certificates", "dns"}, diagnose),

@@ -21,11 +21,11 @@ func Plugin() *plug.Plugin {
 		Name:        release.Plugin,
 		Description: "keeps releases and goes back to them",
 		Hooks: map[string]plug.Hook{
-			"app-recover": recoverHook,
-			"core-prune":  pruneHook,
-			"post-delete": func(_ context.Context, c *plug.C) error {
-				return property.Destroy(c.Settings(), release.Plugin, c.Arg(0))
-			},
+			"app-recover":           recoverHook,
+			"core-prune":            pruneHook,
+			"post-delete":           plug.DestroyProperties(release.Plugin),
+			"post-app-clone-setup":  plug.CloneProperties(release.Plugin),
+			"post-app-rename-setup": plug.MoveProperties(release.Plugin),
 		},
 		Commands: []plug.Command{
 			{Name: "releases", Args: "APP [--format json]", Help: "List the releases of an application", Run: list, Aliases: []string{"releases:list"}},

@@ -261,7 +261,7 @@ func ownerless(ctx context.Context, c *plug.C, engine *dockerapi.Engine, d *plug
 		return err
 	}
 	for _, item := range list {
-		name := item.Labels[dockerapi.LabelApp]
+		name := item.App
 		if name == "" || (app.App{Name: name, Root: root}).Exists() || item.Labels[dockerapi.LabelKind] == "cache" {
 			continue // that one removes the rest of an app
 		}

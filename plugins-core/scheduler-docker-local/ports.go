@@ -209,6 +209,25 @@ func forgetPorts(s settings.Settings, name string) error {
 	return record.Remove(filepath.Join(portDir(s), name))
 }
 
+// movePorts has an app's book of ports follow to the app's new name. It can be repeated.
+func movePorts(ctx context.Context, s settings.Settings, from, to string) error {
+	for _, name := range []string{from, to} {
+		if err := app.CheckName(name); err != nil {
+			return err
+		}
+	}
+	unlock, err := app.LockPath(ctx, filepath.Join(portDir(s), ".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old := filepath.Join(portDir(s), from)
+	if _, err := os.Lstat(old); err != nil {
+		return nil // it has none, or it has followed already
+	}
+	return record.Rename(old, filepath.Join(portDir(s), to))
+}
+
 // servingPorts are the host ports that the app's state files name.
 func servingPorts(a app.App) []int {
 	var ports []int

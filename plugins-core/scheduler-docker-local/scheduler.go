@@ -45,8 +45,9 @@ func Plugin() *plug.Plugin {
 				}
 				return nil
 			}),
-			"doctor-check": plug.Diagnose([]string{"engine", "containers", "state", "images"}, diagnose),
-			"post-delete":  func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
+			"doctor-check":          plug.Diagnose([]string{"engine", "containers", "state", "images"}, diagnose),
+			"post-delete":           func(_ context.Context, c *plug.C) error { return forgetPorts(c.Settings(), c.Arg(0)) },
+			"post-app-rename-setup": func(ctx context.Context, c *plug.C) error { return movePorts(ctx, c.Settings(), c.Arg(0), c.Arg(1)) },
 		},
 		Commands: []plug.Command{
 			{Name: pluginName + ":retire", Args: "APP CONTAINER ...", Internal: true, Run: retireNow},

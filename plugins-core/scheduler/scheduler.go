@@ -10,17 +10,24 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
+const pluginName = "scheduler"
+
 // Plugin returns the plugin.
 func Plugin() *plug.Plugin {
 	return &plug.Plugin{
-		Name:        "scheduler",
+		Name:        pluginName,
 		Description: "says which scheduler runs an app",
-		Hooks:       map[string]plug.Hook{"scheduler-detect": detect},
+		Hooks: map[string]plug.Hook{
+			"scheduler-detect":      detect,
+			"post-delete":           plug.DestroyProperties(pluginName),
+			"post-app-clone-setup":  plug.CloneProperties(pluginName),
+			"post-app-rename-setup": plug.MoveProperties(pluginName),
+		},
 	}
 }
 
 func detect(_ context.Context, c *plug.C) error {
-	name := property.Get(c.Settings(), "scheduler", c.Arg(0), "selected")
+	name := property.Get(c.Settings(), pluginName, c.Arg(0), "selected")
 	if name == "" {
 		name = deploy.Scheduler
 	}

@@ -40,6 +40,10 @@ func (a App) Create(furnish func() error) error {
 	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !a.unfinished() {
 		return &TakenError{Name: a.Name}
 	}
+	// Now that the name was free, nobody gives up the name behind our back.
+	if err := a.reserved(); err != nil {
+		return errors.Join(err, os.Remove(a.Dir()))
+	}
 	err = record.WriteLine(a.Path(creatingFile), "apps:create has not ended")
 	if err == nil {
 		err = furnish()

@@ -91,8 +91,5 @@ func refuseLocked(a app.App, cause string) error {
 	if cause == "recover" {
 		return nil
 	}
-	if l := LockedBy(a); l != nil {
-		return fmt.Errorf("cannot deploy %s: it is %s; unlock it with: dokku apps:unlock %s", a.Name, l, a.Name)
-	}
-	return nil
+	return RefuseLocked(a, "deploy")
 }

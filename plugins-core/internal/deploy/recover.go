@@ -95,6 +95,9 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if a.State(app.DestroyingFile) != "" {
 		return c.Trigger(ctx, "app-destroy", a.Name)
 	}
+	if err := recoverRename(ctx, c, a); err != nil {
+		return err
+	}
 	if err := errors.Join(Unreserve(c.Settings(), a), a.SweepCertificate(), sweep(a.Dir(), a.Path("releases"))); err != nil {
 		return err
 	}
@@ -245,6 +248,9 @@ func RecoverAll(ctx context.Context, c *plug.C, without ...string) error {
 	if err := SweepData(c.Settings(), "*"); err != nil {
 		c.Warn("%v", err)
 	}
+	if err := sweepDrafts(ctx, c.Settings().Root()); err != nil {
+		c.Warn("%v", err)
+	}
 	others := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(without, name) })
 	failed, err := Each(ctx, c, others, recoverAndTell)
 	if err != nil {
@@ -277,7 +283,7 @@ func recoverAndTell(ctx context.Context, c *plug.C, a app.App) error {
 
 // begun tells whether anything was ever done to put the app in service.
 func begun(a app.App) bool {
-	if Deployed(a) || a.State(app.DestroyingFile) != "" {
+	if Deployed(a) || a.State(app.DestroyingFile) != "" || a.State(app.RenamingFile) != "" {
 		return true
 	}
 	unfinished, err := release.Unfinished(a)

@@ -108,9 +108,12 @@ func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	err := e.cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if errdefs.IsNotFound(err) || (errdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress")) {
-		return nil
+		err = nil
 	}
-	return explain("remove container "+short(id), err)
+	if err != nil {
+		return explain("remove container "+short(id), err)
+	}
+	return e.unclaim(id)
 }
 
 // Rename gives a container another name.
@@ -121,6 +124,7 @@ func (e *Engine) Rename(ctx context.Context, id, name string) error {
 // Container is what is asked of a container.
 type Container struct {
 	ID, Name, Image string
+	App             string // the app that it belongs to
 	Labels          map[string]string
 	Running         bool
 	Status          string // created, running, restarting, exited, ...
@@ -142,6 +146,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (*Container, error) {
 		return nil, explain("inspect container "+short(id), err)
 	}
 	c := &Container{ID: got.ID, Name: strings.TrimPrefix(got.Name, "/"), Image: got.Image, Labels: got.Config.Labels, Restarts: got.RestartCount}
+	c.App = e.appOf(c.ID, c.Labels)
 	if s := got.State; s != nil {
 		c.Running, c.Status, c.ExitCode, c.OOMKilled, c.Error = s.Running && !s.Restarting, s.Status, s.ExitCode, s.OOMKilled, s.Error
 		c.PID = s.Pid
@@ -182,7 +187,15 @@ func (c *Container) published(bindings []nat.PortBinding) {
 
 // List returns the ids of the containers of an app, running or not; kind "" is every kind, name "" every app.
 func (e *Engine) List(ctx context.Context, name, kind string) ([]Container, error) {
-	f := e.filters(name)
+	claimed, err := e.claims()
+	if err != nil {
+		return nil, err
+	}
+	label := name
+	if len(claimed) > 0 {
+		label = "" // some have another's
+	}
+	f := e.filters(label)
 	if kind != "" {
 		f.Add("label", LabelKind+"="+kind)
 	}
@@ -192,7 +205,13 @@ func (e *Engine) List(ctx context.Context, name, kind string) ([]Container, erro
 	}
 	out := make([]Container, 0, len(list))
 	for _, c := range list {
-		item := Container{ID: c.ID, Image: c.ImageID, Labels: c.Labels, Status: c.State, Running: c.State == "running"}
+		item := Container{ID: c.ID, Image: c.ImageID, App: c.Labels[LabelApp], Labels: c.Labels, Status: c.State, Running: c.State == "running"}
+		if claimed[c.ID] {
+			item.App = e.appOf(c.ID, c.Labels)
+		}
+		if name != "" && item.App != name {
+			continue
+		}
 		if len(c.Names) > 0 {
 			item.Name = strings.TrimPrefix(c.Names[0], "/")
 		}

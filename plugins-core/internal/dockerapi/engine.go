@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
@@ -42,8 +42,9 @@ const (
 
 // Engine is a connection to the engine that DOCKER_HOST names.
 type Engine struct {
-	cli  *client.Client
-	root string
+	cli     *client.Client
+	root    string
+	renamed string // the directory of claims
 }
 
 // New connects; nothing is asked of the engine until the first call.
@@ -56,7 +57,7 @@ func New(s settings.Settings) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the docker engine: %w", err)
 	}
-	return &Engine{cli: cli, root: s.Root()}, nil
+	return &Engine{cli: cli, root: s.Root(), renamed: filepath.Join(s.Data("containers"), "renamed")}, nil
 }
 
 // Close ends the connection.
@@ -201,14 +202,16 @@ func (e *Engine) PruneImages(ctx context.Context, name string) (count int, bytes
 
 // PruneContainers removes stopped build and run containers of this instance.
 func (e *Engine) PruneContainers(ctx context.Context, name string) (int, error) {
-	list, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: e.filters(name,
-		filters.Arg("status", "exited"), filters.Arg("status", "dead"))})
+	list, err := e.List(ctx, name, "")
 	if err != nil {
-		return 0, explain("list containers", err)
+		return 0, err
 	}
 	n := 0
 	var errs []error
 	for _, c := range list {
+		if c.Status != "exited" && c.Status != "dead" {
+			continue
+		}
 		if kind := c.Labels[LabelKind]; kind == "build" || kind == "run" || kind == "cache" {
 			errs = append(errs, e.Remove(ctx, c.ID))
 			n++

@@ -71,7 +71,7 @@ func (e *Engine) Publisher(ctx context.Context, p HostPort) (*Container, error) 
 			if int(got.PublicPort) != p.Port || got.Type != p.Proto || !SameAddress(got.IP, p.IP) || len(c.Names) == 0 {
 				continue
 			}
-			return &Container{ID: c.ID, Name: strings.TrimPrefix(c.Names[0], "/"), Labels: c.Labels}, nil
+			return &Container{ID: c.ID, Name: strings.TrimPrefix(c.Names[0], "/"), App: e.appOf(c.ID, c.Labels), Labels: c.Labels}, nil
 		}
 	}
 	return nil, nil

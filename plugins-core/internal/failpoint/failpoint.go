@@ -20,7 +20,7 @@ const Env = "DOKKU_FAILPOINT"
 // Point is the name of a moment.
 type Point string
 
-// The points of a deploy, in the order in which it passes them.
+// The points of a deploy, a destroy, a renaming and a cloning, in the order in which they are passed.
 const (
 	DeployBegun      Point = "deploy-begun"      // the journal is written
 	DeployCreated    Point = "deploy-created"    // a container is created and not started
@@ -41,6 +41,16 @@ const (
 	DestroyCleared   Point = "destroy-cleared"   // the proxy has forgotten the app
 	DestroyImages    Point = "destroy-images"    // no image is left
 	DestroyRenamed   Point = "destroy-renamed"   // the directory is no app's any more
+	RenameBegun      Point = "rename-begun"      // it is written down, and the app has its old name
+	RenameMoved      Point = "rename-moved"      // the app has its new name, and nothing else has followed
+	RenameClaimed    Point = "rename-claimed"    // its containers have followed
+	RenameImages     Point = "rename-images"     // its images have followed
+	RenameFollowed   Point = "rename-followed"   // what plugins keep has followed
+	RenameServed     Point = "rename-served"     // the proxy knows it by its new name
+	RenameTold       Point = "rename-told"       // all is done but to say so
+	CloneCopied      Point = "clone-copied"      // the copy is whole, and no app yet
+	CloneMoved       Point = "clone-moved"       // it is an app, whose settings are not whole
+	CloneFollowed    Point = "clone-followed"    // plugins have copied what they keep
 )
 
 // The points of a write, which any command may pass, and more than once.
@@ -52,11 +62,13 @@ const (
 // Writes lists the points of a write.
 func Writes() []Point { return []Point{RecordWritten, RecordRenamed} }
 
-// All lists the points of a deploy and of a destroy.
+// All lists the points that are no writes.
 func All() []Point {
 	return []Point{DeployBegun, DeployCreated, DeployStarted, DeployChecked, DeployFiles, DeployRecorded, DeploySwitched,
 		DeployCommitting, DeployCommitted, DeployPromoted, DeployRenamed, DeployEnded, RecoverBegun, RecoverUndone,
-		DestroyBegun, DestroyStopped, DestroyCleared, DestroyImages, DestroyRenamed}
+		DestroyBegun, DestroyStopped, DestroyCleared, DestroyImages, DestroyRenamed,
+		RenameBegun, RenameMoved, RenameClaimed, RenameImages, RenameFollowed, RenameServed, RenameTold,
+		CloneCopied, CloneMoved, CloneFollowed}
 }
 
 // armed is read once, when it is first asked for: no start of a program does work for it.

@@ -43,7 +43,7 @@ func Owner(ctx context.Context, engine *dockerapi.Engine, a app.App, p dockerapi
 		return "", err
 	}
 	if got != nil {
-		switch name := got.Labels[dockerapi.LabelApp]; name {
+		switch name := got.App; name {
 		case "":
 			return fmt.Sprintf("container %s", got.Name), nil
 		case a.Name:

@@ -4,6 +4,9 @@
 package property
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -39,6 +42,55 @@ func Set(s settings.Settings, plugin, app, key, value string) error {
 		return err
 	}
 	return record.Write(file, []byte(value), 0o600)
+}
+
+// Clone gives the app of name to all of the plugin's properties that the app of name from has.
+func Clone(s settings.Settings, plugin, from, to string) error {
+	if err := checkNames(from, to); err != nil {
+		return err
+	}
+	dir := filepath.Dir(path(s, plugin, from, "x"))
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read the properties of %q: %w", from, err)
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		value, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return fmt.Errorf("cannot read the properties of %q: %w", from, err)
+		}
+		if err := Set(s, plugin, to, e.Name(), string(value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Move has the properties follow an app from one name to another. It can be repeated.
+func Move(s settings.Settings, plugin, from, to string) error {
+	if err := checkNames(from, to); err != nil {
+		return err
+	}
+	old, now := filepath.Dir(path(s, plugin, from, "x")), filepath.Dir(path(s, plugin, to, "x"))
+	if _, err := os.Lstat(old); err != nil {
+		return nil // it has none, or they have followed already
+	}
+	if err := record.RemoveAll(now); err != nil { // of an earlier app of that name
+		return err
+	}
+	return record.Rename(old, now)
+}
+
+func checkNames(names ...string) error {
+	for _, name := range names {
+		if err := app.CheckName(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Destroy removes all of the plugin's properties of the app of that name.

@@ -110,6 +110,31 @@ func exchange(from, to string) error {
 	return SyncDir(filepath.Dir(to))
 }
 
+// RenameNew is Rename to a name that nothing has. An error that [errors.Is] takes for [fs.ErrExist] says that there is
+// something of that name.
+func RenameNew(from, to string) error {
+	err := failpoint.IO("rename", from)
+	if err == nil {
+		err = renameNew(from, to)
+	}
+	if err == nil {
+		err = SyncDir(filepath.Dir(to))
+	}
+	return explain("rename", from, err)
+}
+
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	// Not every file system can do that at one moment.
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(from, to)
+}
+
 // Mkdir makes a directory. An error that [errors.Is] takes for [fs.ErrExist] says that there is something of that name.
 func Mkdir(path string, mode fs.FileMode) error { return explain("make", path, mkdir(path, mode)) }
 

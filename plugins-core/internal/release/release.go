@@ -168,6 +168,7 @@ func Read(a app.App, n int) (*Release, error) {
 	if r.Number != n {
 		return nil, fmt.Errorf("cannot read release v%d of %q: its record says v%d", n, a.Name, r.Number)
 	}
+	r.App = a.Name // which may have had another name then
 	return r, nil
 }
 

@@ -1,0 +1,47 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+)
+
+// RenamingFile is the state file of an app that gets another name: "FROM TO". It is written before the directory is
+// renamed, which is the moment of it all: found in FROM, nothing has happened yet; found in TO, the rest follows.
+const RenamingFile = ".renaming"
+
+// Renaming reads the names of an app that gets another one; "" when it does not.
+func (a App) Renaming() (from, to string) {
+	from, to, _ = strings.Cut(a.State(RenamingFile), " ")
+	return from, to
+}
+
+// Rename gives the app's directory, and with it the app, the name of b, which has to be free. Whoever holds the app's
+// lock holds it under the new name.
+func (a App) Rename(b App) error {
+	if err := b.reserved(); err != nil {
+		return err
+	}
+	err := record.RenameNew(a.Dir(), b.Dir())
+	if errors.Is(err, fs.ErrExist) {
+		return &TakenError{Name: b.Name}
+	}
+	return err
+}
+
+// reserved is the error for a name that an app has had until a moment ago: what is kept under it is about to follow.
+func (a App) reserved() error {
+	names, err := List(a.Root)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if from, to := (App{Name: name, Root: a.Root}).Renaming(); from == a.Name && to == name {
+			return fmt.Errorf("cannot use the name %q yet: its app is being renamed to %s; if nobody does that any more: dokku recover %s", a.Name, name, name)
+		}
+	}
+	return nil
+}

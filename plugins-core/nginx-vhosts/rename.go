@@ -1,0 +1,34 @@
+package nginxvhosts
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+// forgetOld removes what nginx needed to serve an app by the name that it had: OLD NEW. As long as nginx has not loaded
+// what serves it by the new one, it goes by the old switch files.
+func forgetOld(ctx context.Context, c *plug.C) error {
+	a, err := c.App(1)
+	if err != nil {
+		return err
+	}
+	if err := app.CheckName(c.Arg(0)); err != nil {
+		return err
+	}
+	now := &site{c: c, s: c.Settings(), app: a}
+	unlock, err := now.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !now.isGone() && !exists(now.loadedFile()) {
+		return nil
+	}
+	old := &site{c: c, s: c.Settings(), app: app.App{Name: c.Arg(0), Root: a.Root}}
+	return errors.Join(old.removeSwitches(), record.Remove(old.groupsFile()), record.Remove(old.loadedFile()),
+		record.Remove(old.downFile()), record.Remove(old.waitingFile()), record.Remove(old.quarantineFile()))
+}

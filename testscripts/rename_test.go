@@ -1,0 +1,86 @@
+package testscripts
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestCrashedRename kills the renaming of an app at each of its points. What comes next, a recovery, a command about
+// the app or the renaming once more, finds the app under one of its two names, with all that belongs to it.
+func TestCrashedRename(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts containers, sshd and nginx: not in short mode")
+	}
+	c := newCrashes(t)
+	c.push("one")
+	names := []string{c.g.name, "other"}
+	for i, point := range failpoints(t, "rename-") {
+		from, to := names[0], names[1]
+		c.killed(point, "apps:rename", "--skip-deploy", from, to)
+		next := [][]string{{"recover"}, {"ps", to}, {"apps:rename", from, to}}[i%3]
+		if point == "rename-begun" { // nothing has happened
+			next = []string{"ps", from}
+		} else {
+			names[0], names[1] = to, from
+		}
+		if out, err := c.p.command(nil, append([]string{c.p.bin + "/dokku"}, next...)...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %v\n%s", point, next, err, out)
+		}
+		c.g.name = names[0]
+		for _, gone := range []string{names[1], ".cloning-" + names[1]} {
+			if _, err := os.Lstat(filepath.Join(c.p.root, gone)); err == nil {
+				t.Errorf("%s: %s is there, too", point, gone)
+			}
+		}
+		if body, err := c.g.get(client(false)); err != nil || body != "one" {
+			t.Errorf("%s: got %q, %v", point, body, err)
+		}
+		if found := c.p.doctor(t); len(found) > 0 {
+			t.Errorf("%s: %q", point, found)
+		}
+		images, err := c.p.command(nil, "docker", "images", "-q", "dokku/"+names[1]).Output()
+		if err != nil || len(images) > 0 {
+			t.Errorf("%s: images %q of the other name, %v", point, images, err)
+		}
+	}
+	c.push("two")
+	if err := c.g.agree(c.versions); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCrashedClone kills the cloning of an app at each of its points: there is no copy after a recovery, and another try
+// succeeds.
+func TestCrashedClone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts containers, sshd and nginx: not in short mode")
+	}
+	c := newCrashes(t)
+	c.push("one")
+	for i, point := range failpoints(t, "clone-") {
+		c.killed(point, "apps:clone", "--skip-deploy", c.g.name, "copy")
+		again := i%2 == 1 && point == "clone-copied"
+		if !again {
+			if out, err := c.p.command(nil, c.p.bin+"/dokku", "recover").CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", point, err, out)
+			}
+		}
+		for _, dir := range []string{"copy", ".cloning-copy"} {
+			if _, err := os.Lstat(filepath.Join(c.p.root, dir)); err == nil && !again {
+				t.Errorf("%s: %s is left", point, dir)
+			}
+		}
+		if err := errors.Join(c.p.run(nil, c.p.bin+"/dokku", "apps:clone", "--skip-deploy", c.g.name, "copy"),
+			c.p.run(nil, c.p.bin+"/dokku", "apps:destroy", "--force", "copy")); err != nil {
+			t.Errorf("%s: %v", point, err)
+		}
+		if found := c.p.world(t); len(found) > 0 {
+			t.Errorf("%s: %q", point, found)
+		}
+	}
+	if err := c.g.agree(c.versions); err != nil {
+		t.Error(err)
+	}
+}
