@@ -36,6 +36,7 @@ import (
 	schedulerdockerlocal "github.com/dokku-go/dokku/plugins-core/scheduler-docker-local"
 	"github.com/dokku-go/dokku/plugins-core/standard"
 	"github.com/dokku-go/dokku/plugins-core/storage"
+	"github.com/dokku-go/dokku/plugins-core/tags"
 )
 
 // All returns the core plugins in the order of their directories' names.
@@ -65,6 +66,7 @@ func All() []*plug.Plugin {
 		schedulerdockerlocal.Plugin(),
 		standard.Plugin(),
 		storage.Plugin(),
+		tags.Plugin(),
 	}
 }
 

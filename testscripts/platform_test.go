@@ -180,6 +180,7 @@ func (p *platform) settings() error {
 		{"DOKKU_LIB_ROOT", p.lib}, {"DOKKU_SYSTEM_USER", p.user}, {"DOKKU_SYSTEM_GROUP", p.user},
 		{"DOKKU_NGINX_TEST_COMMAND", "nginx -t -c " + conf}, {"DOKKU_NGINX_RELOAD_COMMAND", "nginx -s reload -c " + conf},
 		{"DOKKU_NGINX_PID_FILE", p.dir + "/nginx/pid"}, {"DOKKU_NGINX_PORT", strconv.Itoa(p.httpPort)},
+		{"DOKKU_NGINX_LOG_ROOT", p.dir + "/nginx"},
 		{"DOKKU_NGINX_SSL_PORT", strconv.Itoa(p.tlsPort)}, {"DOKKU_WAIT_TO_RETIRE", "2"}, {"DOKKU_DEFAULT_CHECKS_WAIT", "2"},
 		{"DOKKU_CHECKS_TIMEOUT", "15"}, {"DOKKU_BUILD_SLOTS", "16"}, {"DOKKU_STOP_TIMEOUT", "3"},
 	}

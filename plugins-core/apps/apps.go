@@ -28,6 +28,7 @@ func Plugin() *plug.Plugin {
 		Name:        "apps",
 		Description: "makes, lists and destroys apps",
 		Hooks: map[string]plug.Hook{
+			"report":           reporter().Hook,
 			"app-create":       create,
 			"app-maybe-create": maybeCreate,
 			"app-destroy":      destroyHook,

@@ -25,7 +25,7 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        "certs",
 		Description: "keeps the certificates of apps",
-		Hooks:       map[string]plug.Hook{"certs-exists": existsHook},
+		Hooks:       map[string]plug.Hook{"certs-exists": existsHook, "report": reporter().Hook},
 		Commands: []plug.Command{
 			{Name: "certs:add", Args: "APP [CRT KEY]", Help: "Give an application a certificate, from two files or a tar on stdin", Run: add(false)},
 			{Name: "certs:update", Args: "APP [CRT KEY]", Help: "Replace the certificate of an application", Run: add(true)},

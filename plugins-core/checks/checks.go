@@ -29,6 +29,7 @@ func Plugin() *plug.Plugin {
 		Name:        pluginName,
 		Description: "checks new containers before they take over",
 		Hooks: map[string]plug.Hook{
+			"report":                reporter().Hook,
 			"check-deploy":          checkDeploy,
 			"post-delete":           plug.DestroyProperties(pluginName),
 			"post-app-clone-setup":  plug.CloneProperties(pluginName),

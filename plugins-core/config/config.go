@@ -31,13 +31,14 @@ func Plugin() *plug.Plugin {
 			"config-unset":      unsetHook,
 		},
 		Commands: []plug.Command{
-			{Name: "config", Args: "[--shell] APP|--global", Help: "Display the variables of an application", Run: show, Aliases: []string{"config:show"}},
+			{Name: "config", Args: "[--shell] [--merged] APP|--global", Help: "Display the variables of an application", Run: show, Aliases: []string{"config:show"}},
 			{Name: "config:get", Args: "APP|--global KEY", Help: "Display one variable of an application", Run: get},
 			{Name: "config:set", Args: "[--no-restart] APP|--global KEY1=VALUE1 [KEY2=VALUE2 ...]", Help: "Set variables of an application", Run: set},
 			{Name: "config:unset", Args: "[--no-restart] APP|--global KEY1 [KEY2 ...]", Help: "Unset variables of an application", Run: unset},
 			{Name: "config:clear", Args: "[--no-restart] APP|--global", Help: "Unset all variables of an application", Run: clearAll},
-			{Name: "config:keys", Args: "APP|--global", Help: "Display the names of an application's variables", Run: keys},
-			{Name: "config:export", Args: "APP|--global", Help: "Display the variables as lines for a shell", Run: export},
+			{Name: "config:keys", Args: "[--merged] APP|--global", Help: "Display the names of an application's variables", Run: keys},
+			{Name: "config:export", Args: "[--merged] APP|--global", Help: "Display the variables as lines for a shell", Run: export},
+			{Name: "config:bundle", Args: "[--merged] APP|--global", Help: "Write the variables as a tar, with a file for each", Run: bundle},
 			{Name: "config:set-norestart", Same: "config:set", Args: "APP KEY1=VALUE1 [KEY2=VALUE2 ...]", Run: noRestart(set)},
 			{Name: "config:unset-norestart", Same: "config:unset", Args: "APP KEY1 [KEY2 ...]", Run: noRestart(unset)},
 		},
@@ -58,15 +59,21 @@ type target struct {
 	words     []string // what follows the app's name
 	noRestart bool
 	shell     bool
+	merged    bool // with those of all apps
 }
 
-func parse(c *plug.C) (*target, error) {
+func parse(c *plug.C) (*target, error) { return parseWith(c, false) }
+
+// parseWith reads the words; merged tells whether there may be --merged.
+func parseWith(c *plug.C, merged bool) (*target, error) {
 	t := &target{}
 	var words []string
 	for _, word := range c.Args {
 		switch {
 		case word == "--no-restart":
 			t.noRestart = true
+		case word == "--merged" && merged:
+			t.merged = true
 		case word == "--shell":
 			t.shell = true
 		case strings.HasPrefix(word, "--") && word != "--global":
@@ -103,12 +110,16 @@ func (t *target) name() string {
 func (t *target) read() (envfile.Vars, error) { return envfile.Read(t.file) }
 
 func readAll(c *plug.C) (*target, envfile.Vars, error) {
-	t, err := parse(c)
+	t, err := parseWith(c, true)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(t.words) > 0 {
 		return nil, nil, c.Usage("cannot use %q: too many words", t.words[0])
+	}
+	if t.merged && t.app.Name != "" {
+		vars, err := t.app.MergedEnv()
+		return t, vars, err
 	}
 	vars, err := t.read()
 	return t, vars, err

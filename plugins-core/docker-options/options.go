@@ -24,6 +24,7 @@ func Plugin() *plug.Plugin {
 		Name:        pluginName,
 		Description: "keeps options for docker",
 		Hooks: map[string]plug.Hook{
+			"report":                     reporter().Hook,
 			"docker-args-build":          filter(dockeroptions.Build),
 			"docker-args-deploy":         filter(dockeroptions.Deploy),
 			"docker-args-process-deploy": filterProcess,

@@ -26,6 +26,7 @@ func Plugin() *plug.Plugin {
 		Name:        pluginName,
 		Description: "keeps the host names of apps",
 		Hooks: map[string]plug.Hook{
+			"report":                reporter().Hook,
 			"domains-add":           ofApp("add", add),
 			"post-app-clone-setup":  cloned,
 			"post-app-rename-setup": renamed,

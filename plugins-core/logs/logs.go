@@ -3,10 +3,12 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
@@ -18,6 +20,7 @@ func Plugin() *plug.Plugin {
 		Description: "shows the output of apps",
 		Commands: []plug.Command{
 			{Name: "logs", Args: "[-t] [-n NUM] [-p PROCESS] APP", Help: "Show the last logs for an application (-t follows)", Run: logs},
+			{Name: "logs:failed", Args: "APP|--all", Help: "Show what the containers of the last failed deploy have said", Run: failed},
 		},
 	}
 }
@@ -71,4 +74,29 @@ func logs(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	return c.Trigger(ctx, "scheduler-logs", scheduler, a.Name, process, tail, "false", num)
+}
+
+// failed prints what the containers of the last deploy that failed have said, of one app or of each.
+func failed(ctx context.Context, c *plug.C) error {
+	if len(c.Args) != 1 {
+		return c.Usage("cannot show the logs of a failed deploy: name one app, or --all")
+	}
+	names := c.Args
+	if names[0] == "--all" {
+		var err error
+		if names, err = app.List(c.Settings().Root()); err != nil {
+			return err
+		}
+	} else if _, err := c.App(0); err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		scheduler, err := deploy.SchedulerOf(ctx, c, app.App{Name: name, Root: c.Settings().Root()})
+		if err == nil {
+			err = c.Trigger(ctx, "scheduler-logs-failed", scheduler, name)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

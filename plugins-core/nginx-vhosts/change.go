@@ -62,6 +62,9 @@ func (s *site) prepare(ctx context.Context) (*change, error) {
 	}
 	ch := &change{site: s, cert: cert}
 	ch.sides, ch.to = place(sides, now, addresses, reserved)
+	if _, err := s.logLines(); err != nil {
+		return nil, fmt.Errorf("cannot serve %q: %w", s.app.Name, err)
+	}
 	text, err := s.render(ctx, ch.sides, names, cert, at)
 	if err != nil {
 		return nil, err

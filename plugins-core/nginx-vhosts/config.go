@@ -11,6 +11,7 @@ import (
 // text is the app's nginx.conf. Plugins edit it line by line: `upstream NAME {`, `server_name ...;`, `proxy_pass ...;`
 // and the X-Forwarded lines stand on lines of their own (plugin-contract, section 5).
 func (s *site) text(sides [][]string, names []string, cert *pair, at ports) string {
+	logs, _ := s.logLines() // which are good: see prepare
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	b.WriteString(s.upstreams(sides))
@@ -20,6 +21,9 @@ func (s *site) text(sides [][]string, names []string, cert *pair, at ports) stri
 		s.listen(p, at.http, "")
 		p("  server_name %s;", strings.Join(secure, " "))
 		p("  server_tokens off;")
+		for _, line := range logs {
+			p("  %s", line)
+		}
 		p("  return 301 https://$host%s$request_uri;", portSuffix(at.https[0], "443"))
 		p("}")
 		p("")
@@ -46,6 +50,10 @@ func (s *site) server(b *strings.Builder, names []string, cert *pair, ports []st
 		s.listen(p, ports, " ssl http2")
 	}
 	p("  server_name %s;", strings.Join(names, " "))
+	logs, _ := s.logLines() // which are good: see prepare
+	for _, line := range logs {
+		p("  %s", line)
+	}
 	if cert != nil {
 		p("")
 		p("  ssl_certificate %s;", cert.crt)

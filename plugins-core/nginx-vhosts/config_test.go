@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestText(t *testing.T) {
 	t.Parallel()
 	s := &site{app: app.App{Name: "foo.example.com", Root: "/home/dokku"},
-		s: settings.Settings{Env: []string{"DOKKU_NGINX_PORT=8080", "DOKKU_NGINX_SSL_PORT=8443"}}}
+		s: settings.Settings{Env: []string{"DOKKU_NGINX_PORT=8080", "DOKKU_NGINX_SSL_PORT=8443", "DOKKU_NGINX_LOG_ROOT=/nonexistent"}}}
 	g := [][]string{{"127.0.0.1:32768", "127.0.0.1:32769"}, {"127.0.0.1:32770"}, {"127.0.0.1:32771"}, {"127.0.0.1:32772"}, {"127.0.0.1:32773"}}
 	names := []string{"foo.example.com", "*.bar.test"}
 	for golden, cert := range map[string]*pair{

@@ -3,6 +3,7 @@ package nginxvhosts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -18,6 +19,9 @@ const ignoreKey = "disable-custom-config"
 // template may do to the host.
 func setVerb(ctx context.Context, c *plug.C) error {
 	name, key := c.Arg(0), c.Arg(1)
+	if slices.Contains(logKeys(), key) {
+		return setLog(ctx, c)
+	}
 	if name != property.Global {
 		a, err := c.App(0)
 		if err != nil {
@@ -57,7 +61,7 @@ func checkProperty(c *plug.C, key, value string) (string, error) {
 		}
 		return value, nil
 	}
-	return "", c.Usage("cannot set %q: the properties are %s and %s; write anything else into a file in nginx.conf.d", key, hosts.SigilPathKey, ignoreKey)
+	return "", c.Usage("cannot set %q: the properties are %s, %s, %s; write anything else into a file in nginx.conf.d", key, hosts.SigilPathKey, ignoreKey, strings.Join(logKeys(), ", "))
 }
 
 func reporter() plug.Reporter { return plug.Reporter{Area: "nginx", Of: reportOf} }

@@ -18,6 +18,8 @@ import (
 func dropIn(dokku string) string {
 	return fmt.Sprintf(`# Apps whose configuration nginx refuses are set aside, so that the others are served.
 [Service]
+# Each application has two files for logs.
+LimitNOFILE=65536
 ExecStartPre=
 ExecStartPre=-%s nginx:validate-config --clean
 ExecStartPre=/usr/sbin/nginx -t -q -g 'daemon on; master_process on;'

@@ -125,7 +125,8 @@ func (s *site) otherListeners() map[string][]string {
 type nginxProperty struct{ variable, key, value string }
 
 func (s *site) properties() []nginxProperty {
-	access, errors := "/var/log/nginx/"+s.app.Name+"-access.log", "/var/log/nginx/"+s.app.Name+"-error.log"
+	logs := filepath.Join(s.s.Get(settings.NginxLogRoot, "/var/log/nginx"), s.app.Name)
+	access, errors := logs+"-access.log", logs+"-error.log"
 	if !s.mastersKeys() { // only root's nginx may write there
 		access, errors = "off", "/dev/null"
 	}

@@ -13,7 +13,10 @@ import (
 
 // Fact is what a report says of an app: "app enabled" of the area "domains" is the line "Domains app enabled:", the
 // flag --domains-app-enabled and the key app-enabled.
-type Fact struct{ Name, Value string }
+type Fact struct {
+	Name, Value string
+	Bare        bool // without the area: "Deployed:", --deployed and deployed
+}
 
 // Facts are a report, in its order.
 type Facts []Fact
@@ -23,6 +26,14 @@ type Reporter struct {
 	Area   string
 	Of     func(ctx context.Context, c *C, a app.App) (Facts, error)
 	Global func(ctx context.Context, c *C) (Facts, error) // nil: --global is unknown
+	Bare   bool                                           // there are facts without the area
+}
+
+// Hook is the plugin's part of a report on all: [APP].
+func (r Reporter) Hook(ctx context.Context, c *C) error {
+	own := *c.Call
+	own.Args = c.Args[:min(1, len(c.Args))]
+	return r.Run(ctx, &C{Call: &own, verb: c.verb})
 }
 
 const globalWord = "--global"
@@ -90,7 +101,7 @@ func (r Reporter) words(c *C) (format, flag string, names []string, err error) {
 		case word == "--all":
 		case word == globalWord && r.Global != nil:
 			names = append(names, word)
-		case strings.HasPrefix(word, "--"+r.Area+"-"):
+		case strings.HasPrefix(word, "--"+r.Area+"-"), r.Bare && strings.HasPrefix(word, "--") && word != globalWord:
 			flag = word
 		case strings.HasPrefix(word, "-"):
 			return "", "", nil, c.Usage("cannot use option %q: it is unknown", word)
@@ -115,11 +126,15 @@ func (r Reporter) print(c *C, facts Facts, name, format, flag string) error {
 	if flag != "" {
 		var valid []string
 		for _, fact := range facts {
-			if flag == "--"+r.Area+"-"+key(fact) {
+			name := "--" + r.Area + "-" + key(fact)
+			if fact.Bare {
+				name = "--" + key(fact)
+			}
+			if flag == name {
 				fmt.Fprintln(c.Stdout, fact.Value)
 				return nil
 			}
-			valid = append(valid, "--"+r.Area+"-"+key(fact))
+			valid = append(valid, name)
 		}
 		slices.Sort(valid)
 		//lint:ignore ST1005 scripts know this text
@@ -136,9 +151,13 @@ func (r Reporter) print(c *C, facts Facts, name, format, flag string) error {
 	}
 	area := strings.ReplaceAll(r.Area, "-", " ")
 	c.Info2Quiet("%s %s information", name, area)
-	title := strings.ToUpper(area[:1]) + area[1:]
 	for _, fact := range facts {
-		c.Verbose("%s", strings.TrimRight(fmt.Sprintf("%-30s %-25s", title+" "+strings.ReplaceAll(fact.Name, "-", " ")+":", fact.Value), " "))
+		title := area + " " + strings.ReplaceAll(fact.Name, "-", " ")
+		if fact.Bare {
+			title = fact.Name
+		}
+		title = strings.ToUpper(title[:1]) + title[1:]
+		c.Verbose("%s", strings.TrimRight(fmt.Sprintf("%-30s %-25s", title+":", fact.Value), " "))
 	}
 	return nil
 }

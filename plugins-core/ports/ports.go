@@ -26,7 +26,7 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        "ports",
 		Description: "says at which ports of the host apps are served",
-		Hooks:       map[string]plug.Hook{"ports-get": printAll},
+		Hooks:       map[string]plug.Hook{"ports-get": printAll, "report": reporter().Hook},
 		Commands: []plug.Command{
 			{Name: "ports:list", Args: "APP", Help: "List the ports at which an application is served", Run: list, Aliases: []string{"ports", "proxy:ports"}},
 			{Name: "ports:add", Args: "APP SCHEME:HOST:CONTAINER...", Help: "Serve an application at more ports", Run: change(add), Aliases: []string{"proxy:ports-add"}},

@@ -17,7 +17,7 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        "proxy",
 		Description: "puts apps behind the proxy",
-		Hooks:       map[string]plug.Hook{"proxy-is-enabled": isEnabled},
+		Hooks:       map[string]plug.Hook{"proxy-is-enabled": isEnabled, "report": reporter().Hook},
 		Commands: []plug.Command{
 			{Name: "proxy:enable", Args: "APP", Help: "Serve an application through the proxy", Run: turn(true)},
 			{Name: "proxy:disable", Args: "APP", Help: "Serve an application at a port of its own, without the proxy", Run: turn(false)},

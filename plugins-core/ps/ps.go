@@ -18,21 +18,33 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
+const pluginName = "ps"
+
 // Plugin returns the plugin.
 func Plugin() *plug.Plugin {
 	return &plug.Plugin{
-		Name:        "ps",
+		Name:        pluginName,
 		Description: "shows, starts and stops the processes of apps",
 		Hooks: map[string]plug.Hook{
 			"app-restart": func(ctx context.Context, c *plug.C) error {
 				return each(ctx, c, func(ctx context.Context, c *plug.C, a app.App) error { return deploy.Restart(ctx, c, a, "restart") })
 			},
-			"release-and-deploy": releaseAndDeploy,
-			"deploy":             deployHook,
-			"ps-current-scale":   currentScale,
+			"release-and-deploy":    releaseAndDeploy,
+			"deploy":                deployHook,
+			"ps-current-scale":      currentScale,
+			"ps-get-property":       getProperty,
+			"report":                reporter().Hook,
+			"post-delete":           plug.DestroyProperties(pluginName),
+			"post-app-clone-setup":  plug.CloneProperties(pluginName),
+			"post-app-rename-setup": plug.MoveProperties(pluginName),
 		},
 		Commands: []plug.Command{
-			{Name: "ps", Args: "APP", Help: "List the processes of an application", Run: report, Aliases: []string{"ps:report"}},
+			{Name: "ps", Args: "APP", Help: "List the processes of an application", Run: list},
+			{Name: "ls", Help: "List the containers of all applications", Run: listAll},
+			{Name: "ps:report", Args: reporter().Args(), Help: "Show how the processes of applications are run", Run: reporter().Run},
+			{Name: "ps:inspect", Args: "APP", Help: "Show what the engine knows of an application's containers", Run: inspect},
+			{Name: "ps:set", Args: "APP restart-policy [VALUE]", Help: "Set when containers are started again", Run: set},
+			{Name: "ps:set-restart-policy", Same: "ps:set", Args: "APP VALUE", Help: "Set when containers are started again", Run: setPolicy},
 			{Name: "ps:restart", Args: "APP|--all", Help: "Start an application's containers anew", Run: verb(restart)},
 			{Name: "ps:start", Args: "APP|--all", Help: "Start a stopped application", Run: verb(start)},
 			{Name: "ps:stop", Args: "APP|--all", Help: "Stop an application", Run: verb(stop)},
@@ -233,7 +245,7 @@ func preRestore(ctx context.Context, c *plug.C, a app.App) error {
 	return c.Trigger(ctx, "pre-restore", scheduler, a.Name)
 }
 
-func report(ctx context.Context, c *plug.C) error {
+func list(ctx context.Context, c *plug.C) error {
 	a, err := c.App(0)
 	if err != nil {
 		return err

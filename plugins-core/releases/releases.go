@@ -34,7 +34,10 @@ func Plugin() *plug.Plugin {
 			{Name: "releases:retain", Args: "APP|--global [COUNT]", Help: "Show or set how many images are kept for rollbacks", Run: retain},
 			{Name: "rollback", Args: "APP [vN]", Help: "Put an earlier release in service again", Run: rollback, Aliases: []string{"releases:rollback"}},
 			{Name: "recover", Args: "[APP]", Help: "Mend what a crash or a reboot has left, and start what ran", Run: recoverVerb},
-			{Name: "events", Args: "[APP] [--num N] [--format json]", Help: "Show what happened to applications", Run: events},
+			{Name: "events", Args: "[APP] [-t] [--num N] [--format json]", Help: "Show what happened to applications", Run: events},
+			{Name: "events:list", Help: "List what is told of applications by events", Run: eventKinds},
+			{Name: "events:on", Help: "Keep events again", Run: keepEvents(true)},
+			{Name: "events:off", Help: "Keep no more events", Run: keepEvents(false)},
 		},
 	}
 }
@@ -44,6 +47,7 @@ type request struct {
 	words  []string // without options
 	json   bool
 	reveal bool
+	follow bool
 	num    int
 }
 
@@ -68,6 +72,8 @@ func parse(c *plug.C, most int) (*request, error) {
 			default:
 				return nil, c.Usage("cannot print as %q: the formats are json and text", v)
 			}
+		case "-t", "--tail":
+			r.follow = true
 		case "--reveal":
 			r.reveal = true
 		case "--num":

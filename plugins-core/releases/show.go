@@ -296,32 +296,3 @@ func compare(from, to *release.Release, reveal bool) []change {
 	}
 	return out
 }
-
-func events(_ context.Context, c *plug.C) error {
-	req, err := parse(c, 1)
-	if err != nil {
-		return err
-	}
-	all, err := release.Events(c.Settings(), c.Arg(0), req.num) // of an app that is gone, too
-	if err != nil {
-		return err
-	}
-	if req.json {
-		if all == nil {
-			all = []release.Event{}
-		}
-		return printJSON(c.Stdout, all)
-	}
-	for _, e := range all {
-		name := ""
-		if e.Release != 0 {
-			name = release.Name(e.Release)
-		}
-		line := strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s %s", e.At.Local().Format(time.DateTime), e.App, name, e.What, oneLine(e.Text))), " ")
-		if e.By != "" {
-			line += " by " + e.By
-		}
-		fmt.Fprintln(c.Stdout, line)
-	}
-	return nil
-}

@@ -21,7 +21,6 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // rollout is one deploy: new containers beside the old ones, a check, the switch. The old ones run on until the release
@@ -58,7 +57,7 @@ func deployApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 	}
 	failpoint.Hit(failpoint.DeployStarted)
 	if err := r.phase("check", func() error { return r.check(ctx) }); err != nil {
-		return err
+		return errors.Join(err, r.keepOutput(context.WithoutCancel(ctx)))
 	}
 	failpoint.Hit(failpoint.DeployChecked)
 	// From here on the deploy is not given up because the pusher goes: it takes moments, and its end is either state.
@@ -93,6 +92,20 @@ func (r *rollout) note() error {
 			record.Ports[p.kind] = p.port
 		}
 	}
+	return record.Note(r.app)
+}
+
+// keepOutput keeps what the new containers have said last, before they are removed: most often it is the reason.
+func (r *rollout) keepOutput(ctx context.Context) error {
+	n, err := strconv.Atoi(r.release)
+	if err != nil {
+		return nil // somebody deploys by the hook alone
+	}
+	record, err := release.Read(r.app, n)
+	if err != nil {
+		return err
+	}
+	record.Output = lastOutput(ctx, r.engine, r.fresh)
 	return record.Note(r.app)
 }
 
@@ -264,7 +277,10 @@ func (r *rollout) launch(ctx context.Context, p *process, spec dockerapi.Spec) e
 // check asks the check-deploy hooks about each new container; only then is it given its restart policy, so that a
 // container which crashes while it is checked is seen to have crashed.
 func (r *rollout) check(ctx context.Context) error {
-	limit, err := r.c.Settings().Int(settings.RestartLimit, 10)
+	policy, err := r.c.FirstLine(ctx, "ps-get-property", r.app.Name, "restart-policy")
+	if err == nil && policy == "" { // no plugin says
+		policy = "on-failure:10"
+	}
 	if err != nil {
 		return err
 	}
@@ -273,7 +289,7 @@ func (r *rollout) check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return r.engine.SetRestartLimit(ctx, p.container, limit)
+		return r.engine.SetRestartPolicy(ctx, p.container, policy)
 	})
 }
 

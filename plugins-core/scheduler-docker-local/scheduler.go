@@ -34,6 +34,8 @@ func Plugin() *plug.Plugin {
 			"scheduler-run":                ours(runCommand),
 			"scheduler-enter":              ours(enter),
 			"scheduler-logs":               ours(showLogs),
+			"scheduler-logs-failed":        ours(showFailed),
+			"scheduler-inspect":            ours(inspect),
 			"scheduler-app-status":         ours(showStatus),
 			"scheduler-adopt":              ours(adoptApp),
 			"scheduler-settle":             ours(settleApp),
@@ -92,7 +94,7 @@ func stopApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	return parallel(list, func(item dockerapi.Container) error {
 		// An engine that comes up starts what ended with a status, as many programs do that are told to stop.
 		if c.Arg(2) != "true" && item.Labels[dockerapi.LabelKind] == kindDeploy {
-			if err := engine.SetRestartLimit(ctx, item.ID, 0); err != nil {
+			if err := engine.SetRestartPolicy(ctx, item.ID, "no"); err != nil {
 				return err
 			}
 		}

@@ -168,7 +168,10 @@ func (w *watch) revert(ctx context.Context, engine *dockerapi.Engine, reason str
 	if r.Previous == 0 && !w.attached { // nothing to go back to: it goes on trying
 		return w.c.Trigger(ctx, "release-crashed", w.app.Name, r.Name(), reason)
 	}
-	output := w.lastOutput(ctx, engine)
+	output := ""
+	if list, err := runningProcesses(w.app); err == nil {
+		output = lastOutput(ctx, engine, list)
+	}
 	if w.attached {
 		fmt.Fprint(w.c.Stdout, output)
 	}
@@ -180,22 +183,6 @@ func (w *watch) revert(ctx context.Context, engine *dockerapi.Engine, reason str
 		err = fmt.Errorf("cannot keep release %s of %q: %s; what served before serves again", r.Name(), w.app.Name, reason)
 	}
 	return err
-}
-
-// lastOutput returns the last lines of the release's containers, which are most often the reason.
-func (w *watch) lastOutput(ctx context.Context, engine *dockerapi.Engine) string {
-	list, err := runningProcesses(w.app)
-	if err != nil {
-		return ""
-	}
-	var out strings.Builder
-	for _, p := range list {
-		fmt.Fprintf(&out, "=====> %s container output:\n", p.dyno())
-		if err := engine.Logs(ctx, p.container, 30, false, &out, &out); err != nil {
-			fmt.Fprintln(&out, err)
-		}
-	}
-	return strings.ToValidUTF8(out.String()[:min(out.Len(), 16<<10)], "?")
 }
 
 // holdWatch locks the watch file, for a process that inherits it and holds it until its end. That of an earlier deploy

@@ -36,6 +36,7 @@ const (
 	NginxAddress     = "DOKKU_NGINX_ADDRESS"
 	NginxPort        = "DOKKU_NGINX_PORT"
 	NginxTLSPort     = "DOKKU_NGINX_SSL_PORT"
+	NginxLogRoot     = "DOKKU_NGINX_LOG_ROOT"
 	Watch            = "DOKKU_WATCH"
 	WatchAttached    = "DOKKU_WATCH_ATTACHED"
 	ImageBudget      = "DOKKU_IMAGE_BUDGET_MB"

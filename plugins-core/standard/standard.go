@@ -30,6 +30,7 @@ func Plugin() *plug.Plugin {
 			{Name: "cleanup", Args: "[APP]", Help: "Remove what builds and runs of ours have left", Run: cleanup},
 			{Name: "trace:on", Help: "Show each command line of hooks from now on", Run: trace(true)},
 			{Name: "trace:off", Help: "Show command lines of hooks no more", Run: trace(false)},
+			{Name: "report", Args: "[APP]", Help: "Show what is to be known of this host and of applications", Run: report},
 			{Name: "receive", Args: "APP", Run: receive},
 			{Name: "build", Args: "APP", Run: build},
 		},
@@ -37,13 +38,16 @@ func Plugin() *plug.Plugin {
 }
 
 func version(_ context.Context, c *plug.C) error {
+	fmt.Fprintln(c.Stdout, versionOf(c))
+	return nil
+}
+
+func versionOf(c *plug.C) string {
 	data, err := os.ReadFile(filepath.Join(c.Settings().Root(), "VERSION"))
 	if err == nil {
-		fmt.Fprintln(c.Stdout, strings.TrimSpace(string(data)))
-		return nil
+		return strings.TrimSpace(string(data))
 	}
-	fmt.Fprintln(c.Stdout, plug.Version())
-	return nil
+	return plug.Version()
 }
 
 func url(file string) plug.Hook {

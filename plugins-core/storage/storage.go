@@ -23,6 +23,7 @@ func Plugin() *plug.Plugin {
 	return &plug.Plugin{
 		Name:        "storage",
 		Description: "mounts directories of the host in containers",
+		Hooks:       map[string]plug.Hook{"report": reporter().Hook},
 		Commands: []plug.Command{
 			{Name: "storage:mount", Args: "APP HOST:CONTAINER", Help: "Mount a directory of the host, or a volume, in containers of an application", Run: mount},
 			{Name: "storage:unmount", Args: "APP HOST:CONTAINER", Help: "Mount a directory no more", Run: unmount},

@@ -103,12 +103,35 @@ func steersDocker(key string) bool {
 	return strings.HasPrefix(key, "DOCKER_") || strings.HasPrefix(key, "LD_") || strings.HasPrefix(key, "GO")
 }
 
-// SetRestartLimit has the engine start a container again when it fails, up to limit times; 0 means never.
-func (e *Engine) SetRestartLimit(ctx context.Context, id string, limit int) error {
-	policy := container.RestartPolicy{Name: container.RestartPolicyDisabled}
-	if limit > 0 {
-		policy = container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: limit}
+// ParseRestartPolicy reads when the engine is to start a container again: no, always, unless-stopped, on-failure, or
+// on-failure:N for up to N times.
+func ParseRestartPolicy(text string) (container.RestartPolicy, error) {
+	bad := fmt.Errorf("cannot use %q as a restart policy: give no, always, unless-stopped, on-failure or on-failure:COUNT", text)
+	name, count, counted := strings.Cut(text, ":")
+	policy := container.RestartPolicy{Name: container.RestartPolicyMode(name)}
+	switch policy.Name {
+	case container.RestartPolicyDisabled, container.RestartPolicyAlways, container.RestartPolicyUnlessStopped:
+		if counted {
+			return policy, bad
+		}
+	case container.RestartPolicyOnFailure:
+		n, err := strconv.Atoi(count)
+		if counted && (err != nil || n < 1 || n > 1_000_000 || strconv.Itoa(n) != count) {
+			return policy, bad
+		}
+		policy.MaximumRetryCount = n
+	default:
+		return policy, bad
 	}
-	_, err := e.cli.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: policy})
+	return policy, nil
+}
+
+// SetRestartPolicy has the engine start a container again when the policy says so.
+func (e *Engine) SetRestartPolicy(ctx context.Context, id, text string) error {
+	policy, err := ParseRestartPolicy(text)
+	if err != nil {
+		return err
+	}
+	_, err = e.cli.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: policy})
 	return explain("set the restart policy of container "+short(id), err)
 }

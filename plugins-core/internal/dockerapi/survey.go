@@ -2,6 +2,7 @@ package dockerapi
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/docker/docker/api/types/filters"
@@ -35,6 +36,15 @@ func (e *Engine) Names(ctx context.Context, repository string) ([]Name, error) {
 		}
 	}
 	return out, nil
+}
+
+// Version is that of the engine.
+func (e *Engine) Version(ctx context.Context) (string, error) {
+	v, err := e.cli.ServerVersion(ctx)
+	if err != nil {
+		return "", explain("ask the docker engine about itself", err)
+	}
+	return fmt.Sprintf("%s, API %s, %s/%s", v.Version, v.APIVersion, v.Os, v.Arch), nil
 }
 
 // DataRoot is the directory in which the engine keeps images and containers.

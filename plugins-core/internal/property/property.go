@@ -32,6 +32,15 @@ func Get(s settings.Settings, plugin, app, key string) string {
 	return ""
 }
 
+// Own returns the app's own value of key; "" when it has none.
+func Own(s settings.Settings, plugin, app, key string) (string, error) {
+	data, err := os.ReadFile(path(s, plugin, app, key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(data), err
+}
+
 // Set stores value for key; an empty value removes it.
 func Set(s settings.Settings, plugin, app, key, value string) error {
 	file := path(s, plugin, app, key)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -27,10 +28,35 @@ type Event struct {
 // maxEvents is how large the file of events grows, in bytes, before it is put aside in place of the one before.
 const maxEvents = 1 << 20
 
+// Kinds lists what is told of apps.
+func Kinds() []string {
+	return []string{"build-failed", "cloned", "deployed", "destroyed", "failed", "interrupted", "renamed", "reverted"}
+}
+
+// eventsKey is the property of all apps with which nothing is kept: "off".
+const eventsKey = "events"
+
+// KeepsEvents tells whether events are kept.
+func KeepsEvents(s settings.Settings) bool {
+	return property.Get(s, Plugin, property.Global, eventsKey) != "off"
+}
+
+// KeepEvents has events be kept, or not.
+func KeepEvents(s settings.Settings, on bool) error {
+	value := "off"
+	if on {
+		value = ""
+	}
+	return property.Set(s, Plugin, property.Global, eventsKey, value)
+}
+
 func eventFile(s settings.Settings) string { return filepath.Join(s.Data(Plugin), "events.log") }
 
-// Tell appends an event. A line is one write, so that lines of several processes do not mix.
+// Tell appends an event, unless an admin wants none. A line is one write, so that lines of several processes do not mix.
 func Tell(s settings.Settings, e Event) error {
+	if !KeepsEvents(s) {
+		return nil
+	}
 	fail := func(err error) error { return fmt.Errorf("cannot keep the event %q of %q: %w", e.What, e.App, err) }
 	e.At = time.Now().UTC().Round(time.Millisecond)
 	line, err := json.Marshal(e)
