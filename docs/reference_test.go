@@ -22,8 +22,8 @@ func commandLines() []*cli.App { return []*cli.App{dokkuLine(), hookcmd.App(), s
 const dokkuAbout = `A command is a verb of a plugin. dokku sets up the environment, becomes the system user, and hands the words to the
 plugin that knows the verb. Over SSH the words are taken apart as a shell does it, and nothing in them is expanded.
 
-Flags come before the command. Exit status: 0; 1 if it could not be done; 2 if it was called wrongly; the status of a
-hook that failed, or of the program that the command ran.`
+Flags come before the command, or behind it, but for words that are a program's or a plugin's. Exit status: 0; 1 if it
+could not be done; 2 if it was called wrongly; the status of a hook that failed, or of the program that the command ran.`
 
 // dokkuLine makes the table of the core plugins' verbs, without those that only programs use.
 func dokkuLine() *cli.App {

@@ -28,6 +28,7 @@ func dispatch(ctx context.Context, r *pluginhook.Runner, words []string, overSSH
 	}
 	hook, ours := coreCommand(r, words)
 	if ours {
+		r, words = lateFlags(r, words)
 		var err error
 		if r, words, err = putApp(r, words); err != nil {
 			return err

@@ -23,6 +23,7 @@ func TestGlobalFlags(t *testing.T) {
 		{"--force delete x", "delete x", "DOKKU_APPS_FORCE_DELETE=1 DOKKU_GLOBAL_FLAGS=--force"},
 		{"--rm run x", "run x", "DOKKU_RM_CONTAINER=1 DOKKU_GLOBAL_FLAGS=--rm"},
 		{"--app x url", "url", "DOKKU_APP_NAME=x DOKKU_GLOBAL_FLAGS=--app"},
+		{"--app=x url", "url", "DOKKU_APP_NAME=x DOKKU_GLOBAL_FLAGS=--app"},
 		{"--app --force url", "url", "DOKKU_APP_NAME=--force DOKKU_GLOBAL_FLAGS=--app"},
 		{"--version", "--version", "DOKKU_GLOBAL_FLAGS=--version"},
 		{"--quiet --help", "--help", "DOKKU_QUIET_OUTPUT=1 DOKKU_GLOBAL_FLAGS=--quiet|--help"},
@@ -40,7 +41,7 @@ func TestGlobalFlags(t *testing.T) {
 			t.Errorf("%q: got %q, %q, %v, want %q, %q", c.words, rest, env, err, c.rest, want)
 		}
 	}
-	for _, words := range []string{"--app", "--", "--nonsense apps", "--app=x url", "--quiet --"} {
+	for _, words := range []string{"--app", "--", "--nonsense apps", "--app= url", "--quiet=1 url", "--quiet --"} {
 		_, _, err := globalFlags(strings.Fields(words), nil)
 		if _, ok := err.(*plug.UsageError); !ok {
 			t.Errorf("%q: got %v, want an error of usage", words, err)

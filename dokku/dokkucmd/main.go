@@ -171,6 +171,39 @@ func splitPath(path string) (dir, base string) {
 	return path[:i], path[i+1:]
 }
 
+// lateFlags takes those flags of dokku out of the words that stand behind a core verb, where dokku of 0.3 has taken them,
+// too. A verb with words of others behind it has them as long as there are only flags.
+func lateFlags(r *pluginhook.Runner, words []string) (*pluginhook.Runner, []string) {
+	_, cmd := core.Owner(words[0])
+	own, rest := *r, words[:1:1]
+	for i := 1; i < len(words); i++ {
+		word := words[i]
+		name, app, given := strings.Cut(word, "=")
+		switch {
+		case cmd.Raw && !strings.HasPrefix(word, "-"):
+			return &own, append(rest, words[i:]...)
+		case word == "--quiet":
+			own.Env = settings.Set(own.Env, settings.Quiet, "1")
+		case word == "--trace":
+			own.Env, own.Trace = settings.Set(own.Env, settings.Trace, "1"), os.Stderr
+		case word == "--force" && !strings.Contains(cmd.Args, word):
+			own.Env = settings.Set(own.Env, settings.ForceDelete, "1")
+		case word == "--rm", word == "--rm-container":
+			own.Env = settings.Set(own.Env, "DOKKU_RM_CONTAINER", "1")
+		case word == "--no-wait":
+			own.Env = settings.Set(own.Env, settings.NoWait, "1")
+		case name == "--app" && given:
+			own.Env = settings.Set(own.Env, settings.AppName, app)
+		case word == "--app" && i+1 < len(words):
+			i++
+			own.Env = settings.Set(own.Env, settings.AppName, words[i])
+		default:
+			rest = append(rest, word)
+		}
+	}
+	return &own, rest
+}
+
 // globalFlagsEnv has all words of the command line that begin with two hyphens.
 const globalFlagsEnv = "DOKKU_GLOBAL_FLAGS"
 
@@ -178,7 +211,10 @@ const globalFlagsEnv = "DOKKU_GLOBAL_FLAGS"
 func globalFlags(words, env []string) (rest, newEnv []string, err error) {
 	var seen []string
 	for len(words) > 0 && strings.HasPrefix(words[0], "--") && words[0] != "--version" && words[0] != "--help" {
-		flag := words[0]
+		flag, app, given := strings.Cut(words[0], "=")
+		if given && flag != "--app" {
+			flag = words[0]
+		}
 		words = words[1:]
 		switch flag {
 		case "--quiet":
@@ -192,11 +228,13 @@ func globalFlags(words, env []string) (rest, newEnv []string, err error) {
 		case "--rm", "--rm-container":
 			env = settings.Set(env, "DOKKU_RM_CONTAINER", "1")
 		case "--app":
-			if len(words) == 0 {
+			if !given && len(words) > 0 {
+				app, words = words[0], words[1:]
+			}
+			if app == "" {
 				return nil, nil, &plug.UsageError{Text: "cannot use --app: name the app behind it"}
 			}
-			env = settings.Set(env, settings.AppName, words[0])
-			words = words[1:]
+			env = settings.Set(env, settings.AppName, app)
 		default:
 			return nil, nil, &plug.UsageError{Text: fmt.Sprintf("cannot use the flag %q: it is unknown; see `dokku help`", flag)}
 		}

@@ -45,7 +45,7 @@ func Plugin() *plug.Plugin {
 			{Name: "apps:rename", Args: "[--skip-deploy] APP NEW-NAME", Help: "Give an app another name", Run: renameVerb},
 			{Name: "apps:report", Args: reporter().Args(), Help: "Show where applications lie and whether they are locked", Run: reporter().Run},
 			{Name: "apps:exists", Args: "APP", Help: "Tell by the status whether an app exists", Run: exists},
-			{Name: "apps:lock", Args: "APP [MESSAGE]", Help: "Keep everybody from deploying an app", Run: lock},
+			{Name: "apps:lock", Raw: true, Args: "APP [MESSAGE]", Help: "Keep everybody from deploying an app", Run: lock},
 			{Name: "apps:locked", Args: "APP", Help: "Tell by the status whether an app is locked by apps:lock", Run: locked},
 			{Name: "apps:unlock", Args: "APP", Help: "Let an app be deployed again", Run: unlock},
 			{Name: "delete", Same: "apps:destroy", Args: "[--force] APP", Help: "Delete an application", Run: destroyVerb},

@@ -32,6 +32,11 @@ func cloneVerb(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	if to.State(app.DestroyingFile) != "" { // what somebody has left who was killed
+		if err := deploy.RecoverLocked(ctx, c, to); err != nil {
+			return err
+		}
+	}
 	cl := &clone{from: from, to: to}
 	err = &app.TakenError{Name: to.Name}
 	if !to.Exists() {

@@ -32,8 +32,8 @@ func Plugin() *plug.Plugin {
 		},
 		Commands: []plug.Command{
 			{Name: "docker-options", Args: "APP [PHASE,...]", Help: "Show the options for docker of an application", Run: show},
-			{Name: "docker-options:add", Args: "[--process TYPE] APP PHASE,... OPTION", Help: "Add an option for docker in the phases build, deploy and run", Run: add},
-			{Name: "docker-options:remove", Args: "[--process TYPE] APP PHASE,... OPTION", Help: "Remove an option for docker", Run: remove},
+			{Name: "docker-options:add", Raw: true, Args: "[--process TYPE] APP PHASE,... OPTION", Help: "Add an option for docker in the phases build, deploy and run", Run: add},
+			{Name: "docker-options:remove", Raw: true, Args: "[--process TYPE] APP PHASE,... OPTION", Help: "Remove an option for docker", Run: remove},
 			{Name: "docker-options:clear", Args: "[--process TYPE] APP [PHASE,...]", Help: "Remove all options for docker", Run: clearAll},
 			{Name: "docker-options:list", Args: "[--phase PHASE] [--process TYPE] APP", Help: "List the options for docker of one phase", Run: list},
 			{Name: "docker-options:report", Args: reporter().Args(), Help: "Show the options for docker of applications", Run: reporter().Run},

@@ -44,6 +44,8 @@ type Command struct {
 	Root bool   // runs as root, not as the system user
 	// Internal verbs are for dokku's own processes: nobody can call them over ssh, and no plugin is asked for leave.
 	Internal bool
+	// Raw verbs have words of others behind them, such as a program's: flags of dokku stand before these.
+	Raw bool
 	// Looks is for verbs that look at things as they are: what a crash has left is not mended before.
 	Looks   bool
 	Aliases []string

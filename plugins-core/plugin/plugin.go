@@ -31,7 +31,7 @@ func Plugin() *plug.Plugin {
 			{Name: "plugin:disable", Args: "NAME", Help: "Switch a plugin off", Root: true, Run: disableVerb},
 			{Name: "plugin:update", Args: "[NAME [REVISION]]", Help: "Fetch what is new of one or all plugins", Root: true, Run: updateVerb},
 			{Name: "plugin:uninstall", Args: "NAME", Help: "Remove a plugin", Root: true, Run: uninstallVerb},
-			{Name: "plugin:trigger", Args: "HOOK [ARG ...]", Help: "Run a hook of all plugins", Run: triggerVerb},
+			{Name: "plugin:trigger", Raw: true, Args: "HOOK [ARG ...]", Help: "Run a hook of all plugins", Run: triggerVerb},
 		},
 	}
 }

@@ -16,8 +16,8 @@ func Plugin() *plug.Plugin {
 		Name:        "run",
 		Description: "runs commands beside an app",
 		Commands: []plug.Command{
-			{Name: "run", Args: "[--no-tty] APP COMMAND [ARG ...]", Help: "Run a command in the environment of an application", Run: run},
-			{Name: "enter", Args: "[--no-tty] APP [PROCESS [COMMAND [ARG ...]]]", Help: "Run a shell or a command in a container that serves", Run: enter},
+			{Name: "run", Raw: true, Args: "[--no-tty] APP COMMAND [ARG ...]", Help: "Run a command in the environment of an application", Run: run},
+			{Name: "enter", Raw: true, Args: "[--no-tty] APP [PROCESS [COMMAND [ARG ...]]]", Help: "Run a shell or a command in a container that serves", Run: enter},
 		},
 	}
 }

@@ -74,3 +74,33 @@ func TestDestroyOdd(t *testing.T) {
 		}
 	}
 }
+
+// TestFollow clones and moves the properties of an app.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	s := settings.Settings{Env: []string{settings.LibRoot + "=" + t.TempDir()}}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(property.Clone(s, "p", "a", "b")) // nothing
+	must(property.Move(s, "p", "a", "b"))
+	must(property.Set(s, "p", "a", "key", "value"))
+	must(property.Set(s, "p", "c", "old", "of an earlier app"))
+	must(property.Clone(s, "p", "a", "b"))
+	must(property.Move(s, "p", "a", "c"))
+	must(property.Move(s, "p", "a", "c")) // again
+	for app, want := range map[string]string{"a": "", "b": "value", "c": "value"} {
+		if got, err := property.Own(s, "p", app, "key"); err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", app, got, err, want)
+		}
+	}
+	if got := property.Get(s, "p", "c", "old"); got != "" {
+		t.Errorf("c has %q of an earlier app", got)
+	}
+	if err := property.Move(s, "p", "a", "../x"); err == nil {
+		t.Error("a name that is none was taken")
+	}
+}
