@@ -93,6 +93,9 @@ func cleanup(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	if err := engine.SweepClaims(ctx); err != nil {
+		return err
+	}
 	if err := c.Trigger(ctx, "core-prune", words...); err != nil {
 		return err
 	}
