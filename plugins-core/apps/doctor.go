@@ -152,6 +152,12 @@ func graves(root string, d *plug.Diagnosis) {
 		return // busy has said so
 	}
 	for _, e := range entries {
+		if name, ok := app.DraftOf(e.Name()); ok {
+			draft := app.App{Name: name, Root: root}.Draft()
+			if _, idle := draft.Idle(); idle && stays(draft.Dir()) {
+				d.Violation("leftovers", name, "dokku recover", "%s is what is left of a copy that nobody makes any more", draft.Dir())
+			}
+		}
 		name, ok := strings.CutPrefix(e.Name(), ".destroyed-")
 		if ok && stays(filepath.Join(root, e.Name())) && !(app.App{Name: name, Root: root}).Exists() && !stillGoing(root, name) {
 			d.Violation("leftovers", name, "dokku apps:destroy --force "+name, "the app is destroyed, and not all of it is gone: %s", filepath.Join(root, e.Name()))

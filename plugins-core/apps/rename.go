@@ -56,6 +56,9 @@ func renameVerb(ctx context.Context, c *plug.C) error {
 	if to.Exists() {
 		return &app.TakenError{Name: to.Name}
 	}
+	if a.HeldByAncestor(c.Getenv(app.LockTokenEnv)) {
+		return fmt.Errorf("cannot rename %s: whoever runs this works on it under its old name", a.Name)
+	}
 	return c.Lock(ctx, a, func(c *plug.C) error { return rename(ctx, c, a, to, on["--skip-deploy"]) })
 }
 

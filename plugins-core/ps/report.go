@@ -10,6 +10,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 func reporter() plug.Reporter { return plug.Reporter{Area: pluginName, Of: reportOf, Bare: true} }
@@ -114,7 +115,9 @@ func listAll(ctx context.Context, c *plug.C) error {
 		fmt.Fprintln(c.Stdout, strings.TrimRight(fmt.Sprintf(format, name, process, id, status), " "))
 	}
 	const columns = "%-25s %-25s %-25s %-25s"
-	c.Info1("%s", strings.TrimRight(fmt.Sprintf("%-18s %-25s %-25s %-25s", "App Name", "Container Type", "Container Id", "Status"), " "))
+	if !c.Settings().On(settings.Quiet) {
+		c.Info1("%s", strings.TrimRight(fmt.Sprintf("%-18s %-25s %-25s %-25s", "App Name", "Container Type", "Container Id", "Status"), " "))
+	}
 	for _, name := range names {
 		list := states(app.App{Name: name, Root: c.Settings().Root()}, known)
 		if len(list) == 0 {
