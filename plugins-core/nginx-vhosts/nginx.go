@@ -44,7 +44,7 @@ func Plugin() *plug.Plugin {
 			"domains-list":          withSite((*site).printNames),
 			"domains-vhost-enabled": withSite((*site).printEnabled),
 			"post-app-clone-setup":  plug.CloneProperties(pluginName),
-			"post-app-rename-setup": plug.MoveProperties(pluginName),
+			"post-app-rename-setup": renamed,
 			"post-app-rename":       forgetOld,
 			"proxy-type":            say("nginx"),
 			"install":               install,
