@@ -31,17 +31,15 @@ func events(ctx context.Context, c *plug.C) error {
 	if !release.KeepsEvents(c.Settings()) {
 		c.Warn("Events are not kept: dokku events:on")
 	}
-	last := time.Time{}
+	var last release.Event
 	for {
-		for _, e := range all {
-			if e.At.After(last) {
-				if err := printEvent(c, e); err != nil {
-					return err
-				}
+		for _, e := range all[after(all, last):] {
+			if err := printEvent(c, e); err != nil {
+				return err
 			}
 		}
 		if len(all) > 0 {
-			last = all[len(all)-1].At
+			last = all[len(all)-1]
 		}
 		if !req.follow {
 			return nil
@@ -55,6 +53,16 @@ func events(ctx context.Context, c *plug.C) error {
 			return err
 		}
 	}
+}
+
+// after is where in all the events begin that came after last. Not by their times: a clock may have been set.
+func after(all []release.Event, last release.Event) int {
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i] == last {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 func printEvent(c *plug.C, e release.Event) error {
