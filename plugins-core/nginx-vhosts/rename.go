@@ -48,5 +48,5 @@ func forgetOld(ctx context.Context, c *plug.C) error {
 	}
 	old := &site{c: c, s: c.Settings(), app: app.App{Name: c.Arg(0), Root: a.Root}}
 	return errors.Join(old.removeSwitches(), record.Remove(old.groupsFile()), record.Remove(old.loadedFile()),
-		record.Remove(old.downFile()), record.Remove(old.readyFile()), record.Remove(old.waitingFile()), record.Remove(old.quarantineFile()))
+		record.Remove(old.downFile()), record.Remove(old.readyFile()), record.Remove(old.imageFile()), record.Remove(old.waitingFile()), record.Remove(old.quarantineFile()))
 }
