@@ -2,7 +2,6 @@ package testscripts
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -94,22 +93,11 @@ func (g *pusher) start(t *testing.T) *running {
 	return begin(t, g.command("push", "dokku:"+g.name, "HEAD:refs/heads/master"))
 }
 
-// released is what `dokku releases` says.
-type released struct {
-	Current  bool   `json:"current"`
-	Outcome  string `json:"outcome"`
-	Revision string `json:"revision"`
-}
-
-func (g *pusher) releases(t *testing.T) []released {
+func (g *pusher) releases(t *testing.T) []releaseLine {
 	t.Helper()
-	out, err := g.p.command(nil, g.p.bin+"/dokku", "releases", g.name, "--format", "json").Output()
-	var list []released
-	if err == nil {
-		err = json.Unmarshal(out, &list)
-	}
+	list, _, err := g.p.releases(g.name)
 	if err != nil {
-		t.Fatalf("cannot read the releases: %v\n%s", err, out)
+		t.Fatalf("cannot read the releases: %v", err)
 	}
 	return list
 }
@@ -150,7 +138,7 @@ func TestPushesAtOnce(t *testing.T) {
 		if round >= pairs {
 			n = len(clones)
 		}
-		known := len(g.releases(t))
+		known := g.releases(t)[0].Number // the list begins with the newest, and old ones leave it
 		for i, c := range clones[:n] {
 			c.git(t, "fetch", "-q", last.dir, "HEAD")
 			c.git(t, "reset", "-q", "--hard", "FETCH_HEAD")
@@ -176,8 +164,8 @@ func TestPushesAtOnce(t *testing.T) {
 		}
 		last = good[0]
 		head := last.git(t, "rev-parse", "HEAD")
-		want := fmt.Sprint([]released{{Current: true, Outcome: "deployed", Revision: head}})
-		var fresh []released
+		want := fmt.Sprint([]releaseLine{{Number: known + 1, Current: true, Outcome: "deployed", Revision: head}})
+		var fresh []releaseLine
 		list := g.releases(t)
 		for _, r := range list {
 			if r.Current || r.Revision == head {
@@ -186,8 +174,8 @@ func TestPushesAtOnce(t *testing.T) {
 		}
 		body, err := g.get(client(false))
 		version, readErr := os.ReadFile(filepath.Join(last.dir, "version"))
-		if g.ref(t) != head || fmt.Sprint(fresh) != want || len(list) != known+1 || body != string(version) || err != nil || readErr != nil {
-			t.Fatalf("round %d: %s was taken; branch %s, %d new releases, of them %v, served %q (%v)", round, head, g.ref(t), len(list)-known, fresh, body, err)
+		if g.ref(t) != head || fmt.Sprint(fresh) != want || list[0].Number != known+1 || body != string(version) || err != nil || readErr != nil {
+			t.Fatalf("round %d: %s was taken; branch %s, %d new releases, of them %v, served %q (%v)", round, head, g.ref(t), list[0].Number-known, fresh, body, err)
 		}
 	}
 	t.Logf("%d pushes, %d taken, in %s", pushes, acknowledged, time.Since(began).Round(time.Millisecond))

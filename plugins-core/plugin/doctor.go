@@ -69,15 +69,16 @@ app-create app-destroy app-exists app-list app-maybe-create app-recover app-rest
 backup-import builder-build builder-detect builder-release certs-exists check-deploy commands config-get
 config-get-global config-set config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies
 deploy docker-args docker-args-build docker-args-deploy docker-args-process-deploy docker-args-run doctor-check
-domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision git-settle install
-nginx-hostname nginx-pre-reload nginx-quarantined ports-get post-build post-build-buildpack post-build-buildstep
-post-build-dockerfile post-certs-remove post-certs-update post-config-update post-container-create post-create
-post-delete post-deploy post-domains-update post-extract post-proxy-ports-update post-release post-release-builder
-post-release-buildpack post-release-buildstep post-release-dockerfile post-stop pre-build pre-build-buildpack
-pre-build-buildstep pre-build-dockerfile pre-delete pre-deploy pre-receive-app pre-release pre-release-builder
-pre-release-buildpack pre-release-buildstep pre-release-dockerfile pre-restore pre-start proxy-build-config
-proxy-clear-config proxy-is-enabled proxy-type ps-current-scale receive-app receive-branch release-and-deploy
-release-crashed scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-enter
-scheduler-is-deployed scheduler-logs scheduler-reserved-addresses scheduler-retire scheduler-run scheduler-settle
-scheduler-stop uninstall update user-auth
+domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision
+git-settle install nginx-hostname nginx-pre-reload nginx-quarantined ports-get post-app-clone post-app-clone-setup
+post-app-rename post-app-rename-setup post-build post-build-buildpack post-build-buildstep post-build-dockerfile
+post-certs-remove post-certs-update post-config-update post-container-create post-create post-delete post-deploy
+post-domains-update post-extract post-proxy-ports-update post-release post-release-builder post-release-buildpack
+post-release-buildstep post-release-dockerfile post-stop pre-build pre-build-buildpack pre-build-buildstep
+pre-build-dockerfile pre-delete pre-deploy pre-receive-app pre-release pre-release-builder pre-release-buildpack
+pre-release-buildstep pre-release-dockerfile pre-restore pre-start proxy-build-config proxy-clear-config
+proxy-is-enabled proxy-type ps-current-scale ps-get-property receive-app receive-branch release-and-deploy
+release-crashed report scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-enter
+scheduler-inspect scheduler-is-deployed scheduler-logs scheduler-logs-failed scheduler-reserved-addresses
+scheduler-retire scheduler-run scheduler-settle scheduler-stop uninstall update user-auth
 `
