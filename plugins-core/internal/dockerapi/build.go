@@ -51,9 +51,16 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 		if buildKit {
 			s.Env = append(slices.Clone(s.Env), "DOCKER_BUILDKIT=1", "BUILDKIT_PROGRESS=plain")
 		}
-		return buildWithOptions(ctx, s, labels, out)
+		if err := buildWithOptions(ctx, s, labels, out); err != nil {
+			return err
+		}
+		return e.hasLabels(ctx, s.Tag, labels)
 	}
+	all := maps.Clone(labels)
 	long := longLabels(labels)
+	if !endsWell(string(text)) {
+		long, labels = all, nil
+	}
 	excludes, err := prepareContext(root, string(text), labels)
 	if err != nil {
 		return fmt.Errorf("cannot prepare the source for the build: %w", err)
@@ -63,7 +70,42 @@ func (e *Engine) BuildDockerfile(ctx context.Context, s BuildSpec, out io.Writer
 		fmt.Fprintln(out, "An image whose layers this build shares was removed meanwhile. The build starts again.")
 		err = e.buildOnce(ctx, s, excludes, long, out)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return e.hasLabels(ctx, s.Tag, all)
+}
+
+// endsWell tells whether an instruction may be added at the end of a Dockerfile. The last line of one may go on in the
+// next, and one with an escape directive has other quotes than ours.
+func endsWell(dockerfile string) bool {
+	last := ""
+	for line := range strings.Lines(dockerfile) {
+		line = strings.TrimSpace(line)
+		comment, isComment := strings.CutPrefix(line, "#")
+		if name, _, ok := strings.Cut(comment, "="); isComment && ok && strings.EqualFold(strings.TrimSpace(name), "escape") {
+			return false
+		}
+		if line != "" && !isComment {
+			last = line
+		}
+	}
+	return !strings.HasSuffix(last, `\`)
+}
+
+// hasLabels makes sure that an image has our labels, whatever its source did about that: they decide what is done with
+// the image, and what nginx is told.
+func (e *Engine) hasLabels(ctx context.Context, ref string, labels map[string]string) error {
+	image, err := e.Image(ctx, ref)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if got, ok := image.Labels[key]; !ok || got != labels[key] {
+			return fmt.Errorf("cannot use the image: its Dockerfile has put something else in place of the label %s; remove what does", key)
+		}
+	}
+	return nil
 }
 
 // buildOnce sends the source to the engine's own builder.
@@ -124,11 +166,13 @@ const ourDockerfile = ".dokku.Dockerfile"
 // so no COPY finds it. It returns the patterns of what is not sent at all.
 func prepareContext(root *os.Root, dockerfile string, labels map[string]string) (excludes []string, err error) {
 	var line strings.Builder
-	line.WriteString("\nLABEL")
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		fmt.Fprintf(&line, " %s=%s", key, quoteInstruction(labels[key]))
 	}
-	if err := replace(root, ourDockerfile, dockerfile+line.String()+"\n"); err != nil {
+	if line.Len() > 0 {
+		dockerfile += "\nLABEL" + line.String() + "\n"
+	}
+	if err := replace(root, ourDockerfile, dockerfile); err != nil {
 		return nil, err
 	}
 	ignore, err := root.ReadFile(dockerignore)

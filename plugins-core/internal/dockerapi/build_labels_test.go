@@ -1,0 +1,57 @@
+package dockerapi_test
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// The labels of an image decide what nginx is told, so no Dockerfile has a say in ours.
+func TestBuildLabels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds with the engine")
+	}
+	engine, err := dockerapi.New(settings.Settings{Env: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	const evil = "FROM scratch\nLABEL " + dockerapi.LabelSigil + "=ZXZpbA==\n"
+	labels := map[string]string{dockerapi.LabelSigil: "", dockerapi.LabelChecks: `a "b" \ $c`, dockerapi.LabelBuilder: "dockerfile"}
+	for name, text := range map[string]string{
+		"plain":     evil + "CMD x\n",
+		"swallowed": evil + "CMD exec x \\\n",
+		"no-end":    evil + "CMD exec x \\",
+		"comment":   evil + "CMD exec x \\\n# all\n\n",
+		"escape":    "# escape=`\n" + evil + "CMD exec x `\n",
+		"onbuild":   evil + "ONBUILD \\\n",
+	} {
+		dir, tag := t.TempDir(), "dokku-build-labels/"+name
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		err := engine.BuildDockerfile(t.Context(), dockerapi.BuildSpec{App: "labels", Dir: dir, Dockerfile: "Dockerfile", Tag: tag, Labels: maps.Clone(labels)}, &out)
+		if err != nil {
+			t.Logf("%s: %v", name, err) // refused is as good
+			continue
+		}
+		image, err := engine.Image(t.Context(), tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range labels {
+			if got := image.Labels[key]; got != want {
+				t.Errorf("%s: label %s is %q, want %q\n%s", name, key, got, want, out.String())
+			}
+		}
+		if err := engine.RemoveImage(t.Context(), tag); err != nil {
+			t.Error(err)
+		}
+	}
+}
