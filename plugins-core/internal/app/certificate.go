@@ -63,7 +63,7 @@ func (a App) fillCertificate(dir string, crt, key []byte) error {
 		if name == CertificateFile || name == KeyFile || e.IsDir() {
 			continue
 		}
-		if err := os.Link(a.Path(name), filepath.Join(dir, e.Name())); err != nil {
+		if err := keep(a.Path(name), filepath.Join(dir, e.Name())); err != nil {
 			return fmt.Errorf("cannot keep %q: %w", a.Path(name), err)
 		}
 	}
@@ -71,6 +71,34 @@ func (a App) fillCertificate(dir string, crt, key []byte) error {
 		return err
 	}
 	return record.Write(filepath.Join(dir, filepath.Base(CertificateFile)), crt, 0o644)
+}
+
+// keep has the file be in the other directory, too. Files of root's, to which the kernel lets nobody make another name, are
+// copied.
+func keep(file, other string) error {
+	err := os.Link(file, other)
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	st, err := os.Lstat(file)
+	if err != nil {
+		return err
+	}
+	if st.Mode()&fs.ModeSymlink != 0 {
+		target, err := os.Readlink(file)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, other)
+	}
+	if !st.Mode().IsRegular() {
+		return errors.New("it is no file")
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return record.Write(other, data, st.Mode().Perm())
 }
 
 // RemoveCertificate takes the app's certificate away, and its key with it. The caller holds the app's lock.
@@ -88,6 +116,15 @@ func (a App) RemoveCertificate() error {
 // there go on to the new one: they cannot be in both.
 func (a App) SweepCertificate() error {
 	other := a.Path(otherCertificateDir)
+	if between := record.Between(a.Path(CertificateDir)); exists(between) {
+		to := other
+		if !exists(a.Path(CertificateDir)) {
+			to = a.Path(CertificateDir)
+		}
+		if err := record.Rename(between, to); err != nil {
+			return err
+		}
+	}
 	entries, err := os.ReadDir(other)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -101,4 +138,9 @@ func (a App) SweepCertificate() error {
 		return fmt.Errorf("cannot remove %q: %w", other, err)
 	}
 	return record.RemoveAll(other)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

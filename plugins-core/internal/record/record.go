@@ -100,14 +100,40 @@ func exchange(from, to string) error {
 		return err
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
-	if errors.Is(err, unix.ENOENT) { // there is none yet
+	switch {
+	case errors.Is(err, unix.ENOENT): // there is none yet
 		err = os.Rename(from, to)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+		err = exchangeByHand(from, to)
 	}
 	if err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.RecordRenamed)
 	return SyncDir(filepath.Dir(to))
+}
+
+// exchangeByHand is for file systems that cannot do it: for a moment nothing is called to, and what was is called
+// [Between].
+func exchangeByHand(from, to string) error {
+	between := Between(to)
+	err := os.Rename(to, between)
+	if errors.Is(err, unix.ENOENT) {
+		return os.Rename(from, to)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return errors.Join(err, os.Rename(between, to))
+	}
+	return os.Rename(between, from)
+}
+
+// Between is what the directory to is called while another takes its place, on a file system that cannot exchange two.
+// When a crash has left it and there is no to, it is what was there.
+func Between(to string) string {
+	return filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+".between")
 }
 
 // RenameNew is Rename to a name that nothing has. An error that [errors.Is] takes for [fs.ErrExist] says that there is
