@@ -138,6 +138,9 @@ func ReleaseAndDeploy(ctx context.Context, c *plug.C, a app.App, s Source) error
 	if err := refuseLocked(a, s.Cause); err != nil { // before a plugin changes the image
 		return err
 	}
+	if !isOwn(s.Tag) {
+		return asBuild(ctx, c, a, s, ReleaseAndDeploy)
+	}
 	began := time.Now()
 	if err := Release(ctx, c, a, s.Tag); err != nil {
 		return err

@@ -25,6 +25,9 @@ func Start(ctx context.Context, c *plug.C, a app.App, s Source) error {
 	if err := refuseLocked(a, s.Cause); err != nil {
 		return err
 	}
+	if !isOwn(s.Tag) {
+		return asBuild(ctx, c, a, s, Start)
+	}
 	scheduler, err := SchedulerOf(ctx, c, a)
 	if err != nil {
 		return err
