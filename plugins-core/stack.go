@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
+	"github.com/dokku-go/dokku/plugins-core/internal/rawenv"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/shim"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -15,6 +16,12 @@ import (
 
 // Stack runs one of the programs of containers of the stack image, in such a container, and returns its status.
 func Stack(args []string, stdout, stderr io.Writer) int { return buildstep.Main(args, stdout, stderr) }
+
+// EnvProgram is the name by which containers call the program that restores their variables.
+const EnvProgram = rawenv.Program
+
+// RestoreEnv becomes the program args of a container with its variables restored; it returns a status when it cannot.
+func RestoreEnv(args, env []string, stderr io.Writer) int { return rawenv.Main(args, env, stderr) }
 
 // Docker does a call of docker for a plugin of that age, and returns its status.
 func Docker(ctx context.Context, age string, words, env []string) int {

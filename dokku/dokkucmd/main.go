@@ -29,6 +29,9 @@ const sshCommandEnv = "SSH_ORIGINAL_COMMAND"
 
 // Main runs the command line args, the program's name first, and returns the exit status.
 func Main(args []string) int {
+	if args[0] == core.EnvProgram {
+		return core.RestoreEnv(args[1:], os.Environ(), os.Stderr)
+	}
 	// Whatever the login's umask: nginx' workers, who are another user, look into directories of ours. What is secret
 	// is written with a mode of its own.
 	syscall.Umask(0o022)

@@ -38,7 +38,10 @@ type Spec struct {
 }
 
 // Bind is a host directory mounted in a container.
-type Bind struct{ Source, Target string }
+type Bind struct {
+	Source, Target string
+	ReadOnly       bool
+}
 
 // Publish makes a container's tcp port reachable at an address of the host.
 type Publish struct {
@@ -62,7 +65,7 @@ func (e *Engine) Create(ctx context.Context, s Spec) (string, error) {
 		host.Init = &s.Init
 	}
 	for _, b := range s.Binds {
-		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: b.Source, Target: b.Target})
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
 	}
 	if s.RestartLimit > 0 {
 		host.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: s.RestartLimit}

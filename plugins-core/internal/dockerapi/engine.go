@@ -105,12 +105,13 @@ func (e *Engine) Ping(ctx context.Context) error {
 
 // Image is what is asked of an image.
 type Image struct {
-	ID      string
-	Ports   []int // EXPOSEd tcp ports, ascending
-	Labels  map[string]string
-	Cmd     []string
-	Builder string // LabelBuilder
-	WorkDir string // of its processes
+	ID         string
+	Ports      []int // EXPOSEd tcp ports, ascending
+	Labels     map[string]string
+	Cmd        []string
+	Entrypoint []string
+	Builder    string // LabelBuilder
+	WorkDir    string // of its processes
 }
 
 // Image inspects the image ref.
@@ -122,6 +123,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 	img := &Image{ID: got.ID}
 	if c := got.Config; c != nil {
 		img.Labels, img.Cmd, img.Builder, img.WorkDir = c.Labels, c.Cmd, c.Labels[LabelBuilder], c.WorkingDir
+		img.Entrypoint = c.Entrypoint
 		for spec := range c.ExposedPorts {
 			if port, proto, _ := strings.Cut(string(spec), "/"); proto == "tcp" || proto == "" {
 				if n, err := strconv.Atoi(port); err == nil {

@@ -10,6 +10,10 @@ import (
 // if given, is called once it runs, with what tells that terminal its size.
 func (e *Engine) Enter(ctx context.Context, id string, cmd, env []string, s Streams, tty bool, resize func(func(width, height int) error)) (int, error) {
 	what := "run a command in container " + short(id)
+	cmd, err := e.inside(ctx, id, cmd)
+	if err != nil {
+		return 0, explain(what, err)
+	}
 	made, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: cmd, Env: env, Tty: tty,
 		AttachStdin: s.Stdin != nil, AttachStdout: true, AttachStderr: true})
 	if err != nil {

@@ -19,8 +19,11 @@ import (
 // ends with the container at the latest.
 func (e *Engine) Exec(ctx context.Context, id string, cmd []string, limit int) (status int, output string, err error) {
 	what := "run a command in container " + short(id)
-	made, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: cmd, AttachStdout: true, AttachStderr: true})
+	var made container.ExecCreateResponse
 	var conn types.HijackedResponse
+	if cmd, err = e.inside(ctx, id, cmd); err == nil {
+		made, err = e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: cmd, AttachStdout: true, AttachStderr: true})
+	}
 	if err == nil {
 		conn, err = e.cli.ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
 	}

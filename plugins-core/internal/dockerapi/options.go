@@ -17,6 +17,10 @@ import (
 // CreateWithOptions makes a container. options are words of `docker run` that plugins gave; only docker's own command
 // knows all of them, so where there are any it makes the container.
 func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []string) (string, error) {
+	s, options, err := e.restoring(ctx, s, options)
+	if err != nil {
+		return "", err
+	}
 	if len(options) == 0 {
 		return e.Create(ctx, s)
 	}
@@ -37,7 +41,11 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		add("--user", s.User)
 	}
 	for _, b := range s.Binds {
-		add("--mount", "type=bind,source="+b.Source+",target="+b.Target)
+		value := "type=bind,source=" + b.Source + ",target=" + b.Target
+		if b.ReadOnly {
+			value += ",readonly"
+		}
+		add("--mount", value)
 	}
 	if p := s.Publish; p != nil {
 		host := ""

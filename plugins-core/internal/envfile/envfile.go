@@ -10,8 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/rawenv"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
 
@@ -31,13 +31,13 @@ func ValidKey(key string) bool {
 	return key != ""
 }
 
-// CheckValue refuses what no environment can hold, and what the engine's JSON would change on its way to a container.
+// CheckValue refuses what no environment can hold, and what would not fit into that of a container.
 func CheckValue(key, value string) error {
 	if strings.ContainsRune(value, 0) {
 		return fmt.Errorf("cannot set %q: the value has a NUL byte, which no environment can hold", key)
 	}
-	if !utf8.ValidString(value) {
-		return fmt.Errorf("cannot set %q: the value is no UTF-8; the engine would give containers something else, so encode it, in base64 say", key)
+	if env, encoded := rawenv.Encode([]string{key + "=" + value}); encoded && len(env[0]) > rawenv.MaxLen {
+		return fmt.Errorf("cannot set %q: the value is no UTF-8, and of such a container can have about 96 KiB", key)
 	}
 	return nil
 }

@@ -203,8 +203,11 @@ func TestKeys(t *testing.T) {
 	if err := envfile.CheckValue("A", "x\x00y"); err == nil {
 		t.Error("a NUL byte: got no error")
 	}
-	if err := envfile.CheckValue("A", "\xff\n"); err == nil {
-		t.Error("a value that is no UTF-8 is taken")
+	if err := envfile.CheckValue("A", "\xff\n"+strings.Repeat("x", 95<<10)); err != nil {
+		t.Errorf("a value that is no UTF-8: %v", err)
+	}
+	if err := envfile.CheckValue("A", "\xff\n"+strings.Repeat("x", 96<<10)); err == nil {
+		t.Error("one that is too long for a container is taken")
 	}
 }
 
