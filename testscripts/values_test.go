@@ -13,8 +13,8 @@ import (
 )
 
 // TestConfigValues sets random values and finds them to the byte: by config:get, by a shell that reads config:export, in
-// containers of run and of the app after its restart, and after a backup, the app's end and the import. A tenth goes over
-// ssh. DOKKU_TEST_FULL makes it 10,000 values.
+// containers of run and of the app after its restart, by enter, and after a backup, the app's end and the import. A tenth
+// goes over ssh. DOKKU_TEST_FULL makes it 10,000 values.
 func TestConfigValues(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a platform: not in short mode")
@@ -37,7 +37,7 @@ func TestConfigValues(t *testing.T) {
 		}
 	})
 	tree := t.TempDir()
-	if err := os.WriteFile(filepath.Join(tree, "Procfile"), []byte("web: exec python3 -m http.server $PORT\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(tree, "Procfile"), []byte("web: env -0 >environ; exec python3 -m http.server $PORT\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	tar := p.command(nil, "sh", "-c", "tar -cC "+tree+" . | "+p.bin+"/dokku receive "+v.app)
@@ -125,7 +125,7 @@ func (v *values) everywhere(want map[string]string) map[string]map[string]string
 		shell.Stdin = strings.NewReader(v.do("config:export", v.app))
 		out, err := shell.Output()
 		if err != nil {
-			v.t.Fatal(err)
+			v.t.Fatalf("%s: %v", place, err)
 		}
 		places[place] = environ(out)
 	}
@@ -135,11 +135,12 @@ func (v *values) everywhere(want map[string]string) map[string]map[string]string
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	out, err := v.p.command(nil, "docker", "exec", strings.TrimSpace(string(container)), "env", "-0").Output()
+	out, err := v.p.command(nil, "docker", "exec", strings.TrimSpace(string(container)), "cat", "/app/environ").Output()
 	if err != nil {
-		v.t.Fatal(err)
+		v.t.Fatalf("the app: %v", err)
 	}
 	places["the app"] = environ(out)
+	places["enter"] = environ([]byte(v.do("enter", v.app, "web", "env", "-0")))
 	file := filepath.Join(v.p.root, "values.tar")
 	v.do("backup:export", file)
 	if err := os.Remove(filepath.Join(v.p.root, v.app, "ENV")); err != nil {
@@ -160,16 +161,20 @@ func environ(data []byte) map[string]string {
 	return got
 }
 
-// randomValue is made of what shells, files and JSON take for something else; now and then it is long.
+// randomValue is made of what shells, files and JSON take for something else, and of any bytes; now and then it is long.
 func randomValue(random *rand.Rand, long bool) string {
 	pieces := []string{"'", "\"", " ", "  ", "\n", "\r", "\t", "$", "$HOME", "${x}", "`id`", "$(id)", "\\", "\\n", "!", "#", "=", "é", "日本", "a", "%", "*", "&", ";",
-		"\x01", "\x7f", "export A=b\n", "<", "{{.}}", "\ufeff"}
+		"\x01", "\x7f", "export A=b\n", "<", "{{.}}", "\ufeff", "\xff", "\xfe\xff", "\xc3", "\xe2\x82", "dokku-base64:"}
 	if long {
 		return strings.Repeat(pieces[random.IntN(len(pieces))], 64<<10/10)
 	}
 	var b strings.Builder
 	for range random.IntN(12) {
-		b.WriteString(pieces[random.IntN(len(pieces))])
+		if random.IntN(4) == 0 {
+			b.WriteByte(byte(1 + random.IntN(255)))
+		} else {
+			b.WriteString(pieces[random.IntN(len(pieces))])
+		}
 	}
 	return b.String()
 }
