@@ -17,6 +17,9 @@ import (
 // Stack runs one of the programs of containers of the stack image, in such a container, and returns its status.
 func Stack(args []string, stdout, stderr io.Writer) int { return buildstep.Main(args, stdout, stderr) }
 
+// StackProgram is where we are in images of the stack, and only there.
+const StackProgram = buildstep.Program
+
 // EnvProgram is the name by which containers call the program that restores their variables.
 const EnvProgram = rawenv.Program
 

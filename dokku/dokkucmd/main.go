@@ -35,8 +35,8 @@ func Main(args []string) int {
 	// Whatever the login's umask: nginx' workers, who are another user, look into directories of ours. What is secret
 	// is written with a mode of its own.
 	syscall.Umask(0o022)
-	// Over ssh the words are the client's, and these are not for clients.
-	if _, overSSH := os.LookupEnv(sshCommandEnv); len(args) > 1 && !overSSH {
+	// Over ssh the words are the client's, and these are not for clients. In a container it is a variable of the app's.
+	if _, overSSH := os.LookupEnv(sshCommandEnv); len(args) > 1 && (!overSSH || args[0] == core.StackProgram) {
 		switch args[1] {
 		case "core-hook":
 			return coreHook(args[2:])

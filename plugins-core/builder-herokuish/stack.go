@@ -126,7 +126,7 @@ func stackLayer() (*bytes.Buffer, string, error) {
 	}
 	add("build/dokku", 0o755, program)
 	for _, name := range []string{"build/builder", "start", "exec"} {
-		add(name, 0o755, []byte("#!/bin/sh\nexec /build/dokku core-stack "+path.Base(name)+" \"$@\"\n"))
+		add(name, 0o755, []byte("#!/bin/sh\nexec "+buildstep.Program+" core-stack "+path.Base(name)+" \"$@\"\n"))
 	}
 	// A buildpack made of another's repository runs git in directories of other users.
 	add("etc/gitconfig", 0o644, []byte("[safe]\n\tdirectory = *\n"))

@@ -1,6 +1,6 @@
 // Package buildstep is what runs inside the containers of the stack: the builder that turns a tree in /app into an app,
 // and the programs /start and /exec that run it (toolchain-2014, section 9). It is part of the dokku program, which
-// lies in the stack image as /build/dokku.
+// lies in the stack image as [Program].
 package buildstep
 
 import (
@@ -29,6 +29,9 @@ const (
 	profileDir   = appDir + "/.profile.d"
 	releaseFile  = appDir + "/.release"
 )
+
+// Program is where the dokku program lies in the stack image.
+const Program = "/build/dokku"
 
 // Stack is the name that buildpacks see in STACK.
 const Stack = "dokku-12"
