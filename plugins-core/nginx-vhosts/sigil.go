@@ -17,13 +17,6 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 )
 
-// Bounds of what a template may make, so that one that goes on and on ends as an error.
-const (
-	maxText = 1 << 20
-	maxSeq  = 10000
-	maxTime = 5 * time.Second
-)
-
 // expandSigil is the text that a template of today makes: Go's text/template with the functions below. What reads
 // files, runs programs or asks other hosts is not there: templates come from whoever may push.
 func expandSigil(text string, vars variables) (string, error) {
@@ -92,17 +85,15 @@ func addTicks(list *parse.ListNode, tick parse.Node) {
 }
 
 func functions(vars variables) template.FuncMap {
-	end := time.Now().Add(maxTime)
-	return template.FuncMap{
-		tickName: func() (string, error) {
-			if time.Now().After(end) {
-				return "", errors.New("it does not end")
-			}
-			return "", nil
-		},
+	all := counted(template.FuncMap{
 		"printf":     printf,
+		"print":      printer(1, fmt.Sprint),
+		"println":    printer(1, fmt.Sprintln),
+		"html":       printer(6, template.HTMLEscaper),
+		"js":         printer(6, template.JSEscaper),
+		"urlquery":   printer(6, template.URLQueryEscaper),
 		"var":        vars.get,
-		"split":      func(sep string, in any) []string { return strings.Split(str(in), sep) },
+		"split":      func(sep string, in any) ([]string, error) { return held(strings.Split(str(in), sep)) },
 		"splitkv":    splitPairs,
 		"join":       join,
 		"joinkv":     joinPairs,
@@ -115,14 +106,25 @@ func functions(vars variables) template.FuncMap {
 		"substr":     substring,
 		"indent": func(by string, in any) (string, error) {
 			text, err := replace("\n", "\n"+by, in)
+			if err == nil {
+				err = fits(len(by) + len(text))
+			}
 			return by + text, err
 		},
 		"match":  func(pattern string, in any) (bool, error) { return path.Match(pattern, str(in)) },
 		"seq":    sequence,
 		"uniq":   unique,
-		"append": func(item, in any) []string { return append(slices.Clone(list(in)), str(item)) },
+		"append": func(item, in any) ([]string, error) { return held(append(slices.Clone(list(in)), str(item))) },
 		"drop":   drop,
+	})
+	end := time.Now().Add(maxTime)
+	all[tickName] = func() (string, error) { // makes nothing, and is called the most
+		if time.Now().After(end) {
+			return "", errors.New("it does not end")
+		}
+		return "", nil
 	}
+	return all
 }
 
 // str is what a template would print of a value.
@@ -148,20 +150,21 @@ func list(in any) []string {
 	return []string{str(in)}
 }
 
-// fits refuses what a function would make when that is too much.
-func fits(size int) error {
-	if size > maxText {
-		return fmt.Errorf("it makes more than %d KiB", maxText>>10)
-	}
-	return nil
-}
-
 func replace(old, with string, in any) (string, error) {
 	text := str(in)
 	if err := fits(len(text) + strings.Count(text, old)*len(with)); err != nil {
 		return "", err
 	}
 	return strings.ReplaceAll(text, old, with), nil
+}
+
+// held is a list whose words are together no more than a text may be: any function may make one text of them.
+func held(words []string) ([]string, error) {
+	size := 0
+	for _, word := range words {
+		size += len(word) + 1
+	}
+	return words, fits(size)
 }
 
 func join(sep string, in any) (string, error) {
@@ -173,17 +176,6 @@ func join(sep string, in any) (string, error) {
 		return "", err
 	}
 	return strings.Join(words, sep), nil
-}
-
-func printf(format string, args ...any) (string, error) {
-	longest := 0
-	for _, arg := range args {
-		longest = max(longest, 2*len(str(arg)))
-	}
-	if err := fits(len(format) + strings.Count(format, "%")*longest); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf(format, args...), nil
 }
 
 func firstOf(in, value any) any {
@@ -212,13 +204,17 @@ func splitPairs(sep string, in any) map[string]string {
 	return out
 }
 
-func joinPairs(sep string, in map[string]string) []string {
+func joinPairs(sep string, in map[string]string) ([]string, error) {
 	var out []string
+	size := 0
 	for key, value := range in {
+		if size += len(key) + len(sep) + len(value); size > maxText {
+			break
+		}
 		out = append(out, key+sep+value)
 	}
 	slices.Sort(out)
-	return out
+	return out, fits(size)
 }
 
 // substring takes "FROM:TO", of which either may be missing.
@@ -267,14 +263,16 @@ func sequence(in any) ([]string, error) {
 	return out, nil
 }
 
-func unique(lists ...any) []string {
+func unique(lists ...any) ([]string, error) {
 	var out []string
+	seen := map[string]bool{}
 	for _, in := range lists {
 		for _, word := range list(in) {
-			if !slices.Contains(out, word) {
+			if !seen[word] {
+				seen[word] = true
 				out = append(out, word)
 			}
 		}
 	}
-	return out
+	return held(out)
 }
