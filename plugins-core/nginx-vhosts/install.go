@@ -53,9 +53,15 @@ func install(ctx context.Context, c *plug.C) error {
 		}
 		return err
 	}
-	if len(made) > 0 && len(workers(masterPID(s))) > 0 {
-		if err := reload(ctx, c); err != nil {
-			return err
+	if master := masterPID(s); len(workers(master)) > 0 {
+		// What its unit says counts from its next start on.
+		if err := raiseFiles(master, openFiles); err != nil {
+			c.Warn("cannot raise nginx' limit of open files: %v; restart it before there are 500 apps", err)
+		}
+		if len(made) > 0 {
+			if err := reload(ctx, c); err != nil {
+				return err
+			}
 		}
 	}
 	return writeDropIn(ctx, c, "/etc", "/lib/systemd/system/nginx.service", "/usr/lib/systemd/system/nginx.service", "/etc/systemd/system/nginx.service")

@@ -31,12 +31,15 @@ func command(ctx context.Context, c *plug.C, key, def, what string) error {
 	if err != nil {
 		return err
 	}
+	allowFiles()
 	var out bytes.Buffer
 	err = proc.Run(ctx, proc.Cmd{Args: args, Env: withSbin(c.Env), Stdout: &out, Stderr: &out, Timeout: time.Minute})
 	if err == nil {
 		return nil
 	}
-	if message := reason(out.String()); message != "" {
+	if message := reason(out.String()); lacksFiles(message) {
+		return fmt.Errorf("cannot %s: %s; raise the limit of open files, as ulimit -Hn shows it", what, message)
+	} else if message != "" {
 		return &refusal{what: what, message: message}
 	}
 	return fmt.Errorf("cannot %s: %s: %w", what, strings.TrimSpace(out.String()), err)

@@ -19,11 +19,11 @@ func dropIn(dokku string) string {
 	return fmt.Sprintf(`# Apps whose configuration nginx refuses are set aside, so that the others are served.
 [Service]
 # Each application has two files for logs.
-LimitNOFILE=65536
+LimitNOFILE=%d
 ExecStartPre=
 ExecStartPre=-%s nginx:validate-config --clean
 ExecStartPre=/usr/sbin/nginx -t -q -g 'daemon on; master_process on;'
-`, dokku)
+`, openFiles, dokku)
 }
 
 // writeDropIn writes it below etc, where there is systemd with a unit for nginx.
