@@ -112,6 +112,7 @@ demo_settings() {
     setting DOKKU_NGINX_TEST_COMMAND "$nginx -t"
     setting DOKKU_NGINX_RELOAD_COMMAND "$nginx -s reload"
     setting DOKKU_NGINX_PID_FILE "$DEMO/nginx/pid"
+    setting DOKKU_NGINX_LOG_ROOT "$DEMO/nginx"
     setting DOKKU_NGINX_ADDRESS 127.0.0.1
     setting DOKKU_NGINX_PORT "$http_port"
     setting DOKKU_NGINX_SSL_PORT "$tls_port"

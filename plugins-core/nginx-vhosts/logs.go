@@ -55,14 +55,27 @@ func checkLog(key, value string) error {
 	return nil
 }
 
+// logRoot is the directory of the apps' logs; "" when there is none, and when it would be that of the host's nginx and
+// ours is another, which may not write there.
+func (s *site) logRoot() string {
+	dir := s.s.Get(settings.NginxLogRoot, "")
+	if dir == "" && s.mastersKeys() {
+		dir = "/var/log/nginx"
+	}
+	if !isDir(dir) {
+		return ""
+	}
+	return dir
+}
+
 // logOf is where a log of the app goes; "" when it has none: its directory is not there.
 func (s *site) logOf(key string) (string, error) {
 	value := property.Get(s.s, pluginName, s.app.Name, key)
 	if value != "" || key == accessFormat {
 		return value, checkLog(key, value)
 	}
-	dir := s.s.Get(settings.NginxLogRoot, "/var/log/nginx")
-	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+	dir := s.logRoot()
+	if dir == "" {
 		return "", nil
 	}
 	file := filepath.Join(dir, s.app.Name+"-"+strings.TrimSuffix(key, "-log-path")+".log")

@@ -46,7 +46,7 @@ func (s *site) certificate(names []string) (*pair, error) {
 	return global, global.check(s.mastersKeys())
 }
 
-// mastersKeys tells whether nginx reads keys as root, who may see more than we do.
+// mastersKeys tells whether nginx reads keys as root, who may see more than we do, and writes logs as root.
 func (s *site) mastersKeys() bool {
 	who, err := identityOf(masterPID(s.s))
 	return err != nil || who.uid == 0

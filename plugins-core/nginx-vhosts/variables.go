@@ -125,10 +125,10 @@ func (s *site) otherListeners() map[string][]string {
 type nginxProperty struct{ variable, key, value string }
 
 func (s *site) properties() []nginxProperty {
-	logs := filepath.Join(s.s.Get(settings.NginxLogRoot, "/var/log/nginx"), s.app.Name)
-	access, errors := logs+"-access.log", logs+"-error.log"
-	if !s.mastersKeys() { // only root's nginx may write there
-		access, errors = "off", "/dev/null"
+	access, errors := "off", "/dev/null"
+	if dir := s.logRoot(); dir != "" {
+		logs := filepath.Join(dir, s.app.Name)
+		access, errors = logs+"-access.log", logs+"-error.log"
 	}
 	ip6, ip4 := "::", s.s.Get(settings.NginxAddress, "")
 	if ip4 != "" {
