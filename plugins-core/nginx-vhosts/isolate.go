@@ -114,8 +114,13 @@ func (h *host) search(ctx context.Context) (name string, err error) {
 
 func (h *host) trialFile() string { return filepath.Join(h.s.Data(pluginName), "trial") }
 
-// endTrial puts back what a search has taken away.
+// endTrial puts back what a search has taken away, and takes away what somebody had nginx try.
 func (h *host) endTrial() error {
+	if exists(h.tryFile()) {
+		if err := record.Remove(h.tryFile()); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Stat(h.trialFile()); err != nil {
 		return nil // there was none
 	}

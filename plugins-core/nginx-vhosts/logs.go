@@ -15,6 +15,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -89,20 +90,71 @@ func (s *site) logLines() ([]string, error) {
 	format, err2 := s.logOf(accessFormat)
 	failures, err3 := s.logOf(errorLog)
 	if access != "" {
-		line := "access_log " + access
-		if access != "off" && format != "" {
-			line += " " + format
-		}
-		lines = append(lines, line+";")
+		lines = append(lines, accessLine(access, format))
 	}
-	switch failures {
-	case "":
-	case "off": // which nginx would take for a file
-		lines = append(lines, "error_log /dev/null crit;")
-	default:
-		lines = append(lines, "error_log "+failures+";")
+	if failures != "" {
+		lines = append(lines, errorLine(failures))
 	}
 	return lines, errors.Join(err1, err2, err3)
+}
+
+func accessLine(to, format string) string {
+	if to != "off" && format != "" {
+		to += " " + format
+	}
+	return "access_log " + to + ";"
+}
+
+func errorLine(to string) string {
+	if to == "off" { // which nginx would take for a file
+		to = "/dev/null crit"
+	}
+	return "error_log " + to + ";"
+}
+
+// tryFile is a server that is there only while nginx tests it. Its name is one of those that nginx includes.
+func (h *host) tryFile() string {
+	return filepath.Join(h.s.Data(pluginName), tlsDefaultFile+".trial")
+}
+
+// tryLog has nginx test a value that is to be for all apps: one that it refuses would fail the next deploy of each.
+func (h *host) tryLog(ctx context.Context, key, value string) error {
+	line := errorLine(value)
+	switch key {
+	case accessFormat:
+		line = accessLine("/dev/null", value)
+	case accessLog:
+		line = accessLine(value, "")
+	}
+	unlock, err := h.site("").lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("server {")
+	listen(h.s, p, h.s.Get(settings.NginxPort, "80"), "")
+	p("  server_name _dokku_trial;") // no host is called so
+	p("  %s", line)
+	p("  return 404;")
+	p("}")
+	if err := record.Write(h.tryFile(), []byte(b.String()), 0o644); err != nil {
+		return err
+	}
+	err = testConfig(ctx, h.c)
+	if e := record.Remove(h.tryFile()); e != nil {
+		return errors.Join(err, e)
+	}
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if testConfig(ctx, h.c) != nil {
+		h.c.Warn("nginx refuses its configuration already, so it cannot tell whether %q is good; see: dokku nginx:validate-config", value)
+		return nil
+	}
+	return fmt.Errorf("cannot use %q as %s: %s", value, key, refused.message)
 }
 
 // showLog is a verb that shows the end of a log of the app: APP [-t].
@@ -163,12 +215,18 @@ func setLog(ctx context.Context, c *plug.C) error {
 	if err := checkLog(key, value); err != nil {
 		return err
 	}
-	if value != "" && value != "off" && key != accessFormat {
-		if err := c.Admin(ctx); err != nil { // nginx' master, who is root, writes there
+	global := c.Arg(0) == property.Global
+	if global || value != "" && value != "off" && key != accessFormat {
+		if err := c.Admin(ctx); err != nil { // it is of all apps, or nginx' master, who is root, writes there
 			return err
 		}
 	}
-	if c.Arg(0) == property.Global {
+	if global {
+		if value != "" {
+			if err := (&host{c: c, s: c.Settings()}).tryLog(ctx, key, value); err != nil {
+				return err
+			}
+		}
 		if err := property.Set(c.Settings(), pluginName, property.Global, key, value); err != nil {
 			return err
 		}
