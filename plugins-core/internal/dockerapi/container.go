@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,10 +54,7 @@ func (e *Engine) Create(ctx context.Context, s Spec) (string, error) {
 	config := &container.Config{
 		Image: s.Image, Cmd: s.Cmd, Entrypoint: s.Entrypoint, Env: s.Env, WorkingDir: s.WorkDir, User: s.User,
 		Tty: s.TTY, OpenStdin: s.OpenStdin, StdinOnce: s.OpenStdin, AttachStdin: s.OpenStdin,
-		Labels: e.Labels(s.App, s.Kind),
-	}
-	for k, v := range s.Labels {
-		config.Labels[k] = v
+		Labels: e.labelsOf(s),
 	}
 	host := &container.HostConfig{AutoRemove: s.AutoRemove}
 	if s.Init {
@@ -136,7 +132,7 @@ type Container struct {
 	PID             int       // of its first process, 0 when it does not run
 	Started         time.Time // by the clock of then: see [Container.Up]
 	IP              string    // address on its first network
-	HostPort        int       // published on IPv4, 0 if none
+	HostPort        int       // published on IPv4 for the proxy, 0 if none
 	HostIP          string
 	OOMKilled       bool
 	Error           string
@@ -166,26 +162,12 @@ func (e *Engine) Inspect(ctx context.Context, id string) (*Container, error) {
 				c.IP = ip
 			}
 		}
-		for _, bindings := range n.Ports {
-			c.published(bindings)
-		}
+		c.publishedIn(n.Ports)
 	}
 	if c.HostPort == 0 && got.HostConfig != nil { // a stopped container keeps its bindings here only
-		for _, bindings := range got.HostConfig.PortBindings {
-			c.published(bindings)
-		}
+		c.publishedIn(got.HostConfig.PortBindings)
 	}
 	return c, nil
-}
-
-// published notes the IPv4 binding; an engine lists the one for [::] beside it.
-func (c *Container) published(bindings []nat.PortBinding) {
-	for _, b := range bindings {
-		if addr, err := netip.ParseAddr(b.HostIP); err == nil && addr.Is4() {
-			c.HostIP = b.HostIP
-			c.HostPort, _ = strconv.Atoi(b.HostPort)
-		}
-	}
 }
 
 // List returns the ids of the containers of an app, running or not; kind "" is every kind, name "" every app.
@@ -219,9 +201,7 @@ func (e *Engine) List(ctx context.Context, name, kind string) ([]Container, erro
 			item.Name = strings.TrimPrefix(c.Names[0], "/")
 		}
 		for _, p := range c.Ports {
-			if addr, err := netip.ParseAddr(p.IP); err == nil && addr.Is4() && p.PublicPort > 0 {
-				item.HostPort, item.HostIP = int(p.PublicPort), p.IP
-			}
+			item.published(p.Type, p.IP, int(p.PublicPort))
 		}
 		out = append(out, item)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,6 +34,7 @@ const (
 	LabelStage    = "com.dokku.image-stage"     // build or release
 	LabelBuilder  = "com.dokku.builder-type"    // dockerfile or herokuish
 	LabelInstance = "com.dokku.instance"        // DOKKU_ROOT: two instances on one engine keep apart
+	LabelAddress  = "com.dokku.address"         // where on the host the proxy finds a container
 	LabelSourceID = "com.dokku.source-revision" // the git revision an image was built from
 	LabelChecks   = "com.dokku.checks"          // CHECKS of the tree that an image was built from, in base64
 	LabelAppJSON  = "com.dokku.app-json"        // its app.json, the same
@@ -72,6 +74,16 @@ func (e *Engine) Labels(name, kind string) map[string]string {
 	if kind != "" {
 		l[LabelKind] = kind
 	}
+	return l
+}
+
+// labelsOf are the labels of a container to be made.
+func (e *Engine) labelsOf(s Spec) map[string]string {
+	l := e.Labels(s.App, s.Kind)
+	if p := s.Publish; p != nil && p.HostPort > 0 {
+		l[LabelAddress] = hostAddress(p.HostIP, p.HostPort)
+	}
+	maps.Copy(l, s.Labels)
 	return l
 }
 

@@ -26,8 +26,7 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 	}
 	args := []string{dockerCommand(env), "container", "create"}
 	add := func(flag, value string) { args = append(args, flag, value) }
-	labels := e.Labels(s.App, s.Kind)
-	maps.Copy(labels, s.Labels)
+	labels := e.labelsOf(s)
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		add("--label", key+"="+labels[key])
 	}

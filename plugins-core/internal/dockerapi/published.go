@@ -3,6 +3,9 @@ package dockerapi
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -81,4 +84,33 @@ func (e *Engine) Publisher(ctx context.Context, p HostPort) (*Container, error) 
 func SameAddress(x, y string) bool {
 	all := func(s string) bool { return s == "" || s == "0.0.0.0" || s == "::" }
 	return all(x) || all(y) || x == y
+}
+
+func hostAddress(ip string, port int) string { return net.JoinHostPort(ip, strconv.Itoa(port)) }
+
+func (c *Container) publishedIn(ports nat.PortMap) {
+	for port, bindings := range ports {
+		for _, b := range bindings {
+			if n, err := strconv.Atoi(b.HostPort); err == nil {
+				c.published(port.Proto(), b.HostIP, n)
+			}
+		}
+	}
+}
+
+// published notes a port of the host if it is the one for the proxy, as the container's label says: docker options may
+// publish others, also of the same port. A container that is older than the label has it at the loopback, as a rule.
+func (c *Container) published(proto, ip string, port int) {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || !addr.Is4() || proto != "tcp" || port <= 0 {
+		return
+	}
+	if own := c.Labels[LabelAddress]; own != "" {
+		if own != hostAddress(ip, port) {
+			return
+		}
+	} else if c.HostPort > 0 && (!addr.IsLoopback() || c.HostIP == ip && c.HostPort < port) {
+		return
+	}
+	c.HostIP, c.HostPort = ip, port
 }
