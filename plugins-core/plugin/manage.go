@@ -94,8 +94,8 @@ func installWords(c *plug.C) (source, committish, name string, skip bool, err er
 			}
 		case strings.HasPrefix(word, "-"):
 			return "", "", "", false, c.Usage("cannot use option %q: it is unknown", word)
-		case source != "" && committish == "":
-			committish = word // as it was before there was an option for it
+		case source != "" && name == "":
+			name = word // as it was before there was an option for it, and as many a README still has it
 		case source != "":
 			return "", "", "", false, c.Usage("cannot use %q: too many words", word)
 		default:
