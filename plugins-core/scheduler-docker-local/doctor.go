@@ -108,8 +108,7 @@ func (x *examination) containers(ctx context.Context, list []dockerapi.Container
 	if x.current != nil {
 		n, name = x.current.Number, x.current.Name()
 	}
-	deployed := slices.DeleteFunc(slices.Clone(list), func(item dockerapi.Container) bool { return item.Labels[dockerapi.LabelKind] != kindDeploy })
-	kept, complete, err := containersOf(x.app, deployed, n)
+	kept, complete, err := containersOf(x.app, ofKind(list, kindDeploy), n)
 	if err != nil {
 		return nil, err
 	}

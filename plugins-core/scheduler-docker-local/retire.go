@@ -31,16 +31,20 @@ func settleApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.A
 	if err != nil {
 		return err
 	}
-	list, err := engine.List(ctx, a.Name, kindDeploy)
+	all, err := engine.List(ctx, a.Name, "")
 	if err != nil {
 		return err
 	}
+	list := ofKind(all, kindDeploy)
 	fresh, _, err := containersOf(a, list, n)
 	if err != nil {
 		return err
 	}
 	nameContainers(ctx, c, engine, a, list, fresh)
 	failpoint.Hit(failpoint.DeployRenamed)
+	if err := removeEnded(ctx, engine, ofKind(all, kindBuild), nil); err != nil { // those that hooks changed the image with
+		c.Warn("Something of the build is left to the next deploy: %v", err)
+	}
 	w, err := newWatch(c, a, n)
 	if err != nil {
 		return err
@@ -251,12 +255,7 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	}
 	busy := connectedPorts()
 	var idle []string
-	err = parallel(list, func(item dockerapi.Container) error {
-		if item.Running || item.Status == "created" || item.Status == "restarting" || spare[item.ID] {
-			return nil
-		}
-		return errors.Join(engine.Remove(ctx, item.ID), engine.RemoveUnnamed(ctx, item.Image))
-	})
+	err = removeEnded(ctx, engine, list, spare)
 	for _, item := range list {
 		retired := (item.Running || item.Status == "restarting") && item.Labels[dockerapi.LabelKind] == kindDeploy && !spare[item.ID]
 		if retired && !busy[item.HostPort] { // else it is left to the process that waits for its time
@@ -264,6 +263,20 @@ func cleanUp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 		}
 	}
 	return errors.Join(err, retire(c, a, idle))
+}
+
+// removeEnded removes those of the containers that have ended, and their images if these have no names.
+func removeEnded(ctx context.Context, engine *dockerapi.Engine, list []dockerapi.Container, spare map[string]bool) error {
+	return parallel(list, func(item dockerapi.Container) error {
+		if item.Running || item.Status == "created" || item.Status == "restarting" || spare[item.ID] {
+			return nil
+		}
+		return errors.Join(engine.Remove(ctx, item.ID), engine.RemoveUnnamed(ctx, item.Image))
+	})
+}
+
+func ofKind(list []dockerapi.Container, kind string) []dockerapi.Container {
+	return slices.DeleteFunc(slices.Clone(list), func(item dockerapi.Container) bool { return item.Labels[dockerapi.LabelKind] != kind })
 }
 
 // retireOthers ends the app's containers that are not kept, but for those that a process watches over, and those of a
