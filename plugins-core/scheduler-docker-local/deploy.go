@@ -130,7 +130,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if r.args, err = dockerArgs(ctx, r.c, r.app, "docker-args-deploy", r.tag, "deploy"); err != nil {
 		return err
 	}
-	if err := hostports.RefuseTaken(ctx, r.engine, r.app, r.args); err != nil {
+	if err := hostports.RefuseTaken(ctx, r.engine, r.app, "deploy", r.args); err != nil {
 		return err
 	}
 	vhost, err := r.c.FirstLine(ctx, "domains-vhost-enabled", r.app.Name)
@@ -175,7 +175,7 @@ func (r *rollout) processArgs(ctx context.Context, p *process) ([]string, error)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the docker options %q of the plugins: %w", text, err)
 	}
-	return slices.Concat(r.args, words), hostports.RefuseTaken(ctx, r.engine, r.app, words)
+	return slices.Concat(r.args, words), hostports.RefuseTaken(ctx, r.engine, r.app, "deploy", words)
 }
 
 // webPort is the port on which a process is expected to listen: of a web process that of the app's port mappings, the
@@ -247,7 +247,7 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 		if err = r.launch(ctx, p, spec); !dockerapi.IsPortTaken(err) {
 			return err
 		}
-		if taken := hostports.RefuseTaken(ctx, r.engine, r.app, p.args); taken != nil { // no other port of ours would help
+		if taken := hostports.RefuseTaken(ctx, r.engine, r.app, "deploy", p.args); taken != nil { // no other port of ours would help
 			return taken
 		}
 		if try == 2*portSets {

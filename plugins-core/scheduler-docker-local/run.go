@@ -18,6 +18,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/hostports"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -36,6 +37,9 @@ func runCommand(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	}
 	args, err := dockerArgs(ctx, c, a, "docker-args-run", deploy.LatestTag, "run")
 	if err != nil {
+		return err
+	}
+	if err := hostports.RefuseTaken(ctx, engine, a, "run a command in", args); err != nil {
 		return err
 	}
 	words := c.Args[2:]

@@ -17,16 +17,16 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 )
 
-// RefuseTaken is the error for an app whose docker options publish a port of the host that somebody has. It is asked
-// before anything is made.
-func RefuseTaken(ctx context.Context, engine *dockerapi.Engine, a app.App, options []string) error {
+// RefuseTaken is the error for an app whose docker options publish a port of the host that somebody has; what is the
+// thing that they are for, such as "deploy". It is asked before anything is made.
+func RefuseTaken(ctx context.Context, engine *dockerapi.Engine, a app.App, what string, options []string) error {
 	for _, p := range dockerapi.HostPorts(options) {
 		owner, err := Owner(ctx, engine, a, p)
 		if err != nil {
 			return err
 		}
 		if owner != "" {
-			return fmt.Errorf("cannot deploy %q: host port %d, for which its docker options ask, is taken by %s", a.Name, p.Port, owner)
+			return fmt.Errorf("cannot %s %q: host port %d, for which its docker options ask, is taken by %s", what, a.Name, p.Port, owner)
 		}
 	}
 	return nil
