@@ -171,6 +171,10 @@ func confirm(c *plug.C, name string) error {
 func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	fmt.Fprintf(c.Stdout, "Destroying %s (including all add-ons)\n", a.Name)
 	again := a.State(app.DestroyingFile) != ""
+	forgetOldName, err := deploy.FollowToGrave(ctx, c, a)
+	if err != nil {
+		return err
+	}
 	scheduler, err := deploy.SchedulerOf(ctx, c, a)
 	if err != nil {
 		return err
@@ -203,7 +207,7 @@ func destroy(ctx context.Context, c *plug.C, a app.App) error {
 	}
 	defer engine.Close()
 	// post-delete comes while the directory is there, because plugins look into it, and is not asked for permission.
-	errs := []error{c.Trigger(ctx, "post-delete", a.Name, deploy.LatestTag)}
+	errs := []error{forgetOldName(), c.Trigger(ctx, "post-delete", a.Name, deploy.LatestTag)}
 	images, err := engine.AppImages(ctx, a)
 	errs = append(errs, err)
 	for _, ref := range images {

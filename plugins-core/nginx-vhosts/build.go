@@ -289,12 +289,15 @@ func (s *site) clear(ctx context.Context) error {
 // finds what is left to do. It does not reload when nginx has done so as often as enough says, unless that is 0.
 func (s *site) clearLocked(ctx context.Context, enough int) (aside []*quarantine, err error) {
 	gone := s.isGone()
-	_, notLoaded := os.Stat(s.loadedFile())
+	loaded := exists(s.loadedFile())
+	if from, to := s.app.Renaming(); to == s.app.Name { // it may be what is loaded that has its old name
+		loaded = loaded || exists(s.host().site(from).loadedFile())
+	}
 	if err := record.Remove(s.conf()); err != nil {
 		return nil, err
 	}
 	done := gone && enough > 0 && reloads(s.s) >= enough
-	if !done && (!gone || notLoaded == nil) {
+	if !done && (!gone || loaded) {
 		err := reloadAndCount(ctx, s.c)
 		var refused *refusal
 		if errors.As(err, &refused) {

@@ -79,6 +79,31 @@ func followInEngine(ctx context.Context, c *plug.C, old, a app.App) error {
 	return nil
 }
 
+// FollowToGrave is [Follow] for an app that is about to be destroyed, which needs no proxy any more: what is still kept under
+// the name that it had is to go with it. What a plugin does not let follow is removed under the old name by the function
+// that it returns, which comes when the app has been taken out of the proxy; until then nobody can use that name.
+func FollowToGrave(ctx context.Context, c *plug.C, a app.App) (forget func() error, err error) {
+	from, to := a.Renaming()
+	if to != a.Name || app.CheckName(from) != nil {
+		return func() error { return nil }, nil
+	}
+	if err := followInEngine(ctx, c, app.App{Name: from, Root: a.Root}, a); err != nil {
+		return nil, err
+	}
+	setupErr := c.Trigger(ctx, "post-app-rename-setup", from, a.Name)
+	if setupErr != nil {
+		_ = plug.Report(c.Stderr, "", setupErr)
+		c.Warn("Not all of %s has followed to its new name %s: what is left is removed under the old one", from, a.Name)
+	}
+	return func() error {
+		var err error
+		if setupErr != nil {
+			err = c.Trigger(ctx, "post-delete", from, LatestTag)
+		}
+		return errors.Join(err, Followed(ctx, c, a))
+	}, nil
+}
+
 // Followed tells plugins that an app has another name now, and forgets that it had one before.
 func Followed(ctx context.Context, c *plug.C, a app.App) error {
 	from, _ := a.Renaming()
