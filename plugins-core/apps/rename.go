@@ -76,7 +76,7 @@ func rename(ctx context.Context, c *plug.C, a, to app.App, skipDeploy bool) erro
 		return err
 	}
 	failpoint.Hit(failpoint.RenameBegun)
-	if err := a.Rename(to); err != nil {
+	if err := move(ctx, c, a, to); err != nil {
 		return errors.Join(err, a.SetState(app.RenamingFile, ""))
 	}
 	failpoint.Hit(failpoint.RenameMoved)
@@ -96,6 +96,20 @@ func rename(ctx context.Context, c *plug.C, a, to app.App, skipDeploy bool) erro
 	if url := to.State("URL"); url != "" {
 		c.Verbose("%s", url)
 	}
+	return nil
+}
+
+// move renames the directory at a moment when nobody has nginx read what is in it.
+func move(ctx context.Context, c *plug.C, a, to app.App) error {
+	unlock, err := hosts.LockNginx(ctx, c.Settings())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := a.Rename(to); err != nil {
+		return err
+	}
+	_ = to.Repoint() // else whoever takes the lock next does it, and says what is wrong
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 )
 
@@ -91,7 +92,8 @@ func (s *site) adopt(ctx context.Context) error {
 	return errors.Join(s.flip(to), s.markReady())
 }
 
-// lock takes the lock of the host, and undoes what somebody who died had tried out.
+// lock takes the lock of the host, and undoes what somebody who died had tried out. Apps whose renaming is not at its
+// end are served from where they are.
 func (s *site) lock(ctx context.Context) (unlock func(), err error) {
 	for _, dir := range append(switches(), "groups", "loaded", "quarantined", "waiting", "down", "images") {
 		if err := record.MkdirAll(filepath.Join(s.s.Data(pluginName), dir), 0o755); err != nil {
@@ -99,7 +101,7 @@ func (s *site) lock(ctx context.Context) (unlock func(), err error) {
 		}
 	}
 	_ = record.MkdirAll(readyDir(s.s), 0o755) // below /run only root can
-	unlock, err = app.LockPath(ctx, filepath.Join(s.s.Data(pluginName), ".lock"))
+	unlock, err = hosts.LockNginx(ctx, s.s)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +109,7 @@ func (s *site) lock(ctx context.Context) (unlock func(), err error) {
 		unlock()
 		return nil, err
 	}
+	s.host().repoint()
 	return unlock, nil
 }
 

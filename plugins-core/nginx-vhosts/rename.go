@@ -50,3 +50,14 @@ func forgetOld(ctx context.Context, c *plug.C) error {
 	return errors.Join(old.removeSwitches(), record.Remove(old.groupsFile()), record.Remove(old.loadedFile()),
 		record.Remove(old.downFile()), record.Remove(old.readyFile()), record.Remove(old.imageFile()), record.Remove(old.waitingFile()), record.Remove(old.quarantineFile()))
 }
+
+// repoint is [app.App.Repoint] of all apps. Where that fails nginx says what it cannot read.
+func (h *host) repoint() {
+	names, err := app.List(h.s.Root())
+	for _, name := range names {
+		err = errors.Join(err, app.App{Name: name, Root: h.s.Root()}.Repoint())
+	}
+	if err != nil {
+		h.c.Warn("%v", err)
+	}
+}

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
@@ -30,6 +33,28 @@ func (a App) Rename(b App) error {
 		return &TakenError{Name: b.Name}
 	}
 	return err
+}
+
+// Repoint has what nginx reads of an app that has got another name lead to the directory as it is called now, until the
+// proxy writes it anew. It is for whoever holds nginx' lock.
+func (a App) Repoint() error {
+	from, to := a.Renaming()
+	if to != a.Name {
+		return nil
+	}
+	file := a.Path("nginx.conf")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	now := bytes.ReplaceAll(text, []byte(filepath.Join(a.Root, from)+"/"), []byte(a.Dir()+"/"))
+	if bytes.Equal(now, text) {
+		return nil
+	}
+	return record.Write(file, now, 0o644)
 }
 
 // reserved is the error for a name that an app has had until a moment ago: what is kept under it is about to follow.

@@ -33,23 +33,29 @@ func Follow(ctx context.Context, c *plug.C, a app.App) error {
 	if err := followInEngine(ctx, c, old, a); err != nil {
 		return fail(err)
 	}
-	if err := c.Trigger(ctx, "post-app-rename-setup", from, a.Name); err != nil {
-		return fail(err)
-	}
+	err := c.Trigger(ctx, "post-app-rename-setup", from, a.Name)
 	failpoint.Hit(failpoint.RenameFollowed)
-	if Deployed(a) {
-		scheduler, err := SchedulerOf(ctx, c, a)
-		if err != nil {
-			return fail(err)
-		}
-		// That the proxy does not want it is no reason for the app to have no name.
-		if _, err := adopt(ctx, c, a, scheduler, nil); err != nil {
-			_ = plug.Report(c.Stderr, "", err)
-			c.Warn("%s has its new name, but is not served by it: mend what is said above, then run: dokku recover %s", a.Name, a.Name)
-		}
+	// A plugin that cannot follow is no reason for the app not to be served, at a boot for one, nor is a proxy that does
+	// not want it one for it to have no name.
+	if e := serveRenamed(ctx, c, a); e != nil {
+		_ = plug.Report(c.Stderr, "", e)
+		c.Warn("%s has its new name, but is not served by it: mend what is said above, then run: dokku recover %s", a.Name, a.Name)
 	}
 	failpoint.Hit(failpoint.RenameServed)
-	return nil
+	return fail(err)
+}
+
+// serveRenamed has the proxy know a deployed app by its new name.
+func serveRenamed(ctx context.Context, c *plug.C, a app.App) error {
+	if !Deployed(a) {
+		return nil
+	}
+	scheduler, err := SchedulerOf(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	_, err = adopt(ctx, c, a, scheduler, nil)
+	return err
 }
 
 // followInEngine has containers and the names of images follow.

@@ -1,10 +1,12 @@
 package hosts
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -17,6 +19,11 @@ const (
 
 // NginxPlugin is the name of the plugin with the properties of an app's nginx, as plugins and scripts know it.
 const NginxPlugin = "nginx-vhosts"
+
+// LockNginx takes the lock that whoever has nginx test and load the files of apps holds.
+func LockNginx(ctx context.Context, s settings.Settings) (unlock func(), err error) {
+	return app.LockPath(ctx, filepath.Join(s.Data(NginxPlugin), ".lock"))
+}
 
 // SigilPathKey is the property that says where the source has its [SigilTemplate].
 const SigilPathKey = "nginx-conf-sigil-path"
