@@ -49,7 +49,7 @@ func renameVerb(ctx context.Context, c *plug.C) error {
 	a, err := c.App(0)
 	if err != nil {
 		if from, name := to.Renaming(); from == c.Arg(0) && name == to.Name { // once more, after a crash
-			return c.Lock(ctx, to, func(c *plug.C) error { return nil })
+			return deploy.RecoverLocked(ctx, c, to)
 		}
 		return err
 	}
@@ -69,6 +69,9 @@ func rename(ctx context.Context, c *plug.C, a, to app.App, skipDeploy bool) erro
 	if err := deploy.RefuseLocked(a, "rename"); err != nil {
 		return err
 	}
+	if from, _ := a.Renaming(); from != "" {
+		return fmt.Errorf("cannot rename %s: it is not served by this name yet, run: dokku recover %s", a.Name, a.Name)
+	}
 	if err := namesFree(ctx, c, a, to); err != nil {
 		return err
 	}
@@ -82,14 +85,23 @@ func rename(ctx context.Context, c *plug.C, a, to app.App, skipDeploy bool) erro
 	failpoint.Hit(failpoint.RenameMoved)
 	ctx = context.WithoutCancel(ctx) // who has begun to move goes on
 	c.Info1("Renaming %s to %s", a.Name, to.Name)
-	if err := deploy.Follow(ctx, c, to); err != nil {
+	deploys := !skipDeploy && !release.Stopped(to)
+	err := deploy.Follow(ctx, c, to)
+	var unserved *deploy.UnservedError
+	if errors.As(err, &unserved) && deploys { // which may mend it
+		_ = plug.Report(c.Stderr, "", err)
+		err = nil
+	}
+	if err != nil {
 		return err
 	}
-	var err error
-	if !skipDeploy && !release.Stopped(to) {
+	if deploys {
 		err = deploy.RestartLocked(ctx, c, to, "rename")
 	}
-	if err := errors.Join(err, deploy.Followed(ctx, c, to)); err != nil {
+	if !to.Unserved() {
+		err = errors.Join(err, deploy.Followed(ctx, c, to))
+	}
+	if err != nil {
 		return err
 	}
 	c.Info1("%s is %s now", a.Name, to.Name)

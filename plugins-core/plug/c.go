@@ -204,7 +204,7 @@ func (c *C) lock(ctx context.Context, a app.App, w queue.Wish, mend bool, f func
 	if err != nil {
 		return err
 	}
-	if lock.Dirty() || unfinished != nil || a.State(app.DestroyingFile) != "" || a.State(app.RenamingFile) != "" {
+	if lock.Dirty() || unfinished != nil || a.State(app.DestroyingFile) != "" || a.State(app.RenamingFile) != "" && !a.Unserved() {
 		if err := held.Trigger(ctx, "app-recover", a.Name); err != nil {
 			return err
 		}

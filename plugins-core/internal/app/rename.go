@@ -13,13 +13,31 @@ import (
 )
 
 // RenamingFile is the state file of an app that gets another name: "FROM TO". It is written before the directory is
-// renamed, which is the moment of it all: found in FROM, nothing has happened yet; found in TO, the rest follows.
+// renamed, which is the moment of it all: found in FROM, nothing has happened yet; found in TO, the rest follows. A third
+// word says that all has followed but the proxy, which goes on by what is called as the app was before.
 const RenamingFile = ".renaming"
+
+const unserved = "unserved"
 
 // Renaming reads the names of an app that gets another one; "" when it does not.
 func (a App) Renaming() (from, to string) {
-	from, to, _ = strings.Cut(a.State(RenamingFile), " ")
-	return from, to
+	words := strings.Fields(a.State(RenamingFile))
+	if len(words) < 2 {
+		return "", ""
+	}
+	return words[0], words[1]
+}
+
+// Unserved tells whether all has followed the app to its new name but the proxy.
+func (a App) Unserved() bool {
+	words := strings.Fields(a.State(RenamingFile))
+	return len(words) == 3 && words[2] == unserved
+}
+
+// SetUnserved writes that down.
+func (a App) SetUnserved() error {
+	from, to := a.Renaming()
+	return a.SetState(RenamingFile, from+" "+to+" "+unserved)
 }
 
 // Rename gives the app's directory, and with it the app, the name of b, which has to be free. Whoever holds the app's

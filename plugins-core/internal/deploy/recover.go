@@ -143,6 +143,9 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 		return Start(ctx, c, a, Source{Tag: LatestTag, Cause: "recover"})
 	}
 	current, err := release.Current(a)
+	if err == nil && a.Unserved() {
+		err = Followed(ctx, c, a)
+	}
 	if err == nil && current != nil {
 		err = settleRef(ctx, c, a, current)
 	}

@@ -35,14 +35,21 @@ func Follow(ctx context.Context, c *plug.C, a app.App) error {
 	}
 	err := c.Trigger(ctx, "post-app-rename-setup", from, a.Name)
 	failpoint.Hit(failpoint.RenameFollowed)
-	// A plugin that cannot follow is no reason for the app not to be served, at a boot for one, nor is a proxy that does
-	// not want it one for it to have no name.
-	if e := serveRenamed(ctx, c, a); e != nil {
-		_ = plug.Report(c.Stderr, "", e)
-		c.Warn("%s has its new name, but is not served by it: mend what is said above, then run: dokku recover %s", a.Name, a.Name)
-	}
+	// A plugin that cannot follow is no reason for the app not to be served, at a boot for one.
+	serveErr := serveRenamed(ctx, c, a)
 	failpoint.Hit(failpoint.RenameServed)
-	return fail(err)
+	if err != nil || serveErr == nil {
+		return fail(errors.Join(err, serveErr))
+	}
+	return errors.Join(serveErr, &UnservedError{App: a.Name}, a.SetUnserved())
+}
+
+// UnservedError says that all has followed an app to its new name but the proxy. It is written down: who works on the app
+// is not kept from mending it, and the old name is not free until the proxy has followed.
+type UnservedError struct{ App string }
+
+func (e *UnservedError) Error() string {
+	return fmt.Sprintf("cannot serve %s by its new name yet: mend what is said above, then run: dokku recover %s", e.App, e.App)
 }
 
 // serveRenamed has the proxy know a deployed app by its new name.
@@ -54,8 +61,14 @@ func serveRenamed(ctx context.Context, c *plug.C, a app.App) error {
 	if err != nil {
 		return err
 	}
-	_, err = adopt(ctx, c, a, scheduler, nil)
-	return err
+	status, err := adopt(ctx, c, a, scheduler, nil)
+	if err != nil || status != ContainersMissing {
+		return err
+	}
+	if release.Stopped(a) { // the next start makes new ones
+		return c.Trigger(ctx, "proxy-clear-config", a.Name)
+	}
+	return fmt.Errorf("cannot serve %s: not all of its containers are there any more", a.Name)
 }
 
 // followInEngine has containers and the names of images follow.
@@ -113,6 +126,9 @@ func FollowToGrave(ctx context.Context, c *plug.C, a app.App) (forget func() err
 // Followed tells plugins that an app has another name now, and forgets that it had one before.
 func Followed(ctx context.Context, c *plug.C, a app.App) error {
 	from, _ := a.Renaming()
+	if from == "" {
+		return nil
+	}
 	err := c.Trigger(ctx, "post-app-rename", from, a.Name)
 	failpoint.Hit(failpoint.RenameTold)
 	if e := a.SetState(app.RenamingFile, ""); e != nil {
@@ -122,7 +138,7 @@ func Followed(ctx context.Context, c *plug.C, a app.App) error {
 	return err
 }
 
-// recoverRename ends what somebody died at who gave the app another name: it goes forward when the app has the new name,
+// recoverRename ends what somebody has not brought to its end who gave the app another name: it goes forward when the app has the new name,
 // else nothing has happened.
 func recoverRename(ctx context.Context, c *plug.C, a app.App) error {
 	from, to := a.Renaming()
@@ -133,7 +149,12 @@ func recoverRename(ctx context.Context, c *plug.C, a app.App) error {
 		return a.SetState(app.RenamingFile, "")
 	}
 	c.Info1("Renaming %s to %s was not finished: going on", from, to)
-	if err := Follow(ctx, c, a); err != nil {
+	err := Follow(ctx, c, a)
+	var unserved *UnservedError
+	switch {
+	case errors.As(err, &unserved):
+		return nil // Recover does what it can, and says what is wrong
+	case err != nil:
 		return err
 	}
 	return Followed(ctx, c, a)

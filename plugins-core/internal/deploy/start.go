@@ -165,6 +165,9 @@ func settle(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App,
 		}
 	}
 	warn(a.SetState(app.StoppedFile, ""))
+	if a.Unserved() { // the proxy has just followed
+		warn(Followed(ctx, c, a))
+	}
 	warn(nameImages(ctx, engine, a, r))
 	failpoint.Hit(failpoint.DeployPromoted)
 	if r.Cause != "push" { // git itself moves the branch of a push
