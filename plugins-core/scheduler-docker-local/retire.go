@@ -142,7 +142,8 @@ func retireNow(ctx context.Context, c *plug.C) error {
 		return c.Usage("cannot retire nothing: give an app and containers")
 	}
 	ids := c.Args[1:]
-	a, err := c.App(0)
+	a := app.App{Name: c.Arg(0), Root: c.Settings().Root()}
+	err := app.CheckName(a.Name)
 	if err == nil {
 		err = endSome(ctx, c, a, ids, 0)
 	}
@@ -163,26 +164,39 @@ func endSome(ctx context.Context, c *plug.C, a app.App, ids []string, over int) 
 	}
 	defer engine.Close()
 	var end []string
-	err = c.Lock(ctx, a, func(*plug.C) error {
-		list, err := engine.List(ctx, a.Name, "")
-		if err != nil {
+	for a = whose(engine, a, ids); ; {
+		err = c.Lock(ctx, a, func(*plug.C) error {
+			end, err = endable(ctx, engine, a, ids, over)
 			return err
+		})
+		now := whose(engine, a, ids)
+		if now.Name == a.Name {
+			break
 		}
-		spare, err := spared(a, list, over)
-		if err != nil {
-			return err
-		}
-		for _, item := range list {
-			if slices.Contains(ids, item.ID) && !spare[item.ID] {
-				end = append(end, item.ID)
-			}
-		}
-		return nil
-	})
+		a = now // it got the name while we waited
+	}
 	if err != nil {
 		return err
 	}
 	return endAll(ctx, c, engine, end)
+}
+
+// endable are those of the app's containers that endSome ends.
+func endable(ctx context.Context, engine *dockerapi.Engine, a app.App, ids []string, over int) (end []string, err error) {
+	list, err := engine.List(ctx, a.Name, "")
+	if err != nil {
+		return nil, err
+	}
+	spare, err := spared(a, list, over)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range list {
+		if slices.Contains(ids, item.ID) && !spare[item.ID] {
+			end = append(end, item.ID)
+		}
+	}
+	return end, nil
 }
 
 // spared are the containers of list that nobody may end but who replaces them: those that serve, those of the current
@@ -203,7 +217,7 @@ func spared(a app.App, list []dockerapi.Container, over int) (map[string]bool, e
 		return nil, err
 	}
 	needed = append(needed, unfinished)
-	if current != nil && current.Number != over && isWatching(a, current.Number) {
+	if current != nil && current.Number != over && isWatching(a, list, current.Number) {
 		before, err := release.Before(a, current.Number)
 		if err != nil {
 			return nil, err

@@ -38,6 +38,7 @@ type watch struct {
 	watch, retire time.Duration
 	attached      bool // whoever deployed waits for it
 	old           []string
+	mine          []string // the containers of the release
 }
 
 // newWatch reads how long to watch and to wait. Unless DOKKU_WATCH is set, a shorter time to retire shortens the watch;
@@ -67,8 +68,8 @@ func (w *watch) args() []string {
 
 // watchVerb is that process: APP RELEASE WATCH RETIRE CONTAINER...
 func watchVerb(ctx context.Context, c *plug.C) error {
-	a, err := c.App(0)
-	if err != nil {
+	a := app.App{Name: c.Arg(0), Root: c.Settings().Root()}
+	if err := app.CheckName(a.Name); err != nil {
 		return err
 	}
 	n, err := release.Parse(c.Arg(1))
@@ -87,6 +88,9 @@ func watchVerb(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	defer engine.Close()
+	if w.mine, err = containersOfRelease(ctx, engine, a, n); err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := w.follow(ctx, engine); err != nil {
 		return err
@@ -99,7 +103,36 @@ func watchVerb(ctx context.Context, c *plug.C) error {
 	if err := w.endOld(ctx); err != nil {
 		return err
 	}
-	return c.Trigger(ctx, "core-prune", a.Name)
+	w.findApp(engine)
+	return c.Trigger(ctx, "core-prune", w.app.Name)
+}
+
+// containersOfRelease are the ids of the app's containers of release n.
+func containersOfRelease(ctx context.Context, engine *dockerapi.Engine, a app.App, n int) (ids []string, err error) {
+	list, err := engine.List(ctx, a.Name, kindDeploy)
+	for _, item := range list {
+		if releaseOf(item) == n {
+			ids = append(ids, item.ID)
+		}
+	}
+	return ids, err
+}
+
+// findApp goes on under the name that the app has got meanwhile.
+func (w *watch) findApp(engine *dockerapi.Engine) {
+	w.app = whose(engine, w.app, slices.Concat(w.mine, w.old))
+}
+
+// whose is the app that the containers belong to, which were those of a: it may have got another name.
+func whose(engine *dockerapi.Engine, a app.App, ids []string) app.App {
+	name := engine.ClaimedBy(ids...)
+	if name == "" && !a.Exists() {
+		name, _ = a.Successor() // what cannot be told is as it was
+	}
+	if app.CheckName(name) == nil {
+		a.Name = name
+	}
+	return a
 }
 
 // endOld ends the old containers, but not one that has come to serve again, or that the watch of a later release needs.
@@ -121,6 +154,9 @@ func (w *watch) follow(ctx context.Context, engine *dockerapi.Engine) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(250 * time.Millisecond):
+		}
+		if w.findApp(engine); !w.app.Exists() {
+			continue // it is getting another name, or is destroyed
 		}
 		if now, err := release.Current(w.app); err != nil || now == nil || now.Number != w.release {
 			return err // the next release has come, and has a watch of its own
@@ -236,9 +272,10 @@ func leaving() map[string]bool {
 }
 
 // isWatching tells whether a process watches release n of the app, and may go back to the one before. It says so until
-// the old containers end, a while after the watch.
-func isWatching(a app.App, n int) bool {
+// the old containers end, a while after the watch. It may know the app, whose containers are list, by the name it had.
+func isWatching(a app.App, list []dockerapi.Container, n int) bool {
 	return isWatched(a) && slices.ContainsFunc(later(), func(words []string) bool {
-		return len(words) > 3 && words[0] == pluginName+":watch" && words[1] == a.Name && words[2] == strconv.Itoa(n) && words[3] != "0"
+		return len(words) > 3 && words[0] == pluginName+":watch" && words[2] == strconv.Itoa(n) && words[3] != "0" &&
+			(words[1] == a.Name || slices.ContainsFunc(list, func(item dockerapi.Container) bool { return slices.Contains(words[4:], item.ID) }))
 	})
 }

@@ -77,14 +77,23 @@ func (a App) Repoint() error {
 
 // reserved is the error for a name that an app has had until a moment ago: what is kept under it is about to follow.
 func (a App) reserved() error {
+	name, err := a.Successor()
+	if err != nil || name == "" {
+		return err
+	}
+	return fmt.Errorf("cannot use the name %q yet: its app is being renamed to %s; if nobody does that any more: dokku recover %s", a.Name, name, name)
+}
+
+// Successor is the name that an app of that name is just getting; "" when there is none.
+func (a App) Successor() (string, error) {
 	names, err := List(a.Root)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, name := range names {
 		if from, to := (App{Name: name, Root: a.Root}).Renaming(); from == a.Name && to == name {
-			return fmt.Errorf("cannot use the name %q yet: its app is being renamed to %s; if nobody does that any more: dokku recover %s", a.Name, name, name)
+			return name, nil
 		}
 	}
-	return nil
+	return "", nil
 }

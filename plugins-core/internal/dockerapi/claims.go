@@ -42,6 +42,17 @@ func (e *Engine) appOf(id string, labels map[string]string) string {
 	return labels[LabelApp]
 }
 
+// ClaimedBy is the name of the app that has got the first of those containers for which there is a claim; "" when there
+// is none.
+func (e *Engine) ClaimedBy(ids ...string) string {
+	for _, id := range ids {
+		if name := e.appOf(id, nil); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // Claim has all containers of the app of name from belong to the one of name to. It can be repeated.
 func (e *Engine) Claim(ctx context.Context, from, to string) error {
 	list, err := e.List(ctx, from, "")
