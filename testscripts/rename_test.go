@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -19,6 +20,9 @@ func TestCrashedRename(t *testing.T) {
 	for i, point := range failpoints(t, "rename-") {
 		from, to := names[0], names[1]
 		c.killed(point, "apps:rename", "--skip-deploy", from, to)
+		if point != "rename-begun" {
+			c.nginxReads(point, from, to)
+		}
 		next := [][]string{{"recover"}, {"ps", to}, {"apps:rename", from, to}}[i%3]
 		if point == "rename-begun" { // nothing has happened
 			next = []string{"ps", from}
@@ -48,6 +52,30 @@ func TestCrashedRename(t *testing.T) {
 	c.push("two")
 	if err := c.g.agree(c.versions); err != nil {
 		t.Error(err)
+	}
+}
+
+// nginxReads finds that nginx reads of the app what is in its directory, when a renaming was killed at the point: another
+// app's deploy, or a reload by hand, has it read all. Where it was killed a moment earlier, whoever deploys sees to that.
+func (c *crashes) nginxReads(point, from, to string) {
+	c.t.Helper()
+	conf := filepath.Join(c.p.root, to, "nginx.conf")
+	text, err := os.ReadFile(conf)
+	now, before := c.p.root+"/"+to+"/", c.p.root+"/"+from+"/"
+	if err != nil || !strings.Contains(string(text), now) || strings.Contains(string(text), before) {
+		c.t.Errorf("%s: got %s, %v", point, text, err)
+	}
+	if point != "rename-moved" {
+		return
+	}
+	if err := os.WriteFile(conf, []byte(strings.ReplaceAll(string(text), now, before)), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.p.run(nil, c.p.bin+"/dokku", "nginx:validate-config", "--clean"); err != nil {
+		c.t.Errorf("%s: %v", point, err)
+	}
+	if got, err := os.ReadFile(conf); err != nil || string(got) != string(text) {
+		c.t.Errorf("%s: nginx has read %s, %v", point, got, err)
 	}
 }
 

@@ -68,11 +68,11 @@ func staysBehind(rel string) bool {
 		return rest == "pre-receive"
 	case nested:
 		return false
-	case strings.HasPrefix(first, "."), slices.Contains([]string{"releases", "cache", "URL", "URLS", "VHOST", "nginx.conf"}, first):
+	case strings.HasPrefix(first, "."), slices.Contains([]string{"releases", "cache", "URL", "URLS", "VHOST", "nginx.conf", "nginx.conf.quarantined", "nginx.conf.trial"}, first):
 		return true
 	}
 	kind, _, _ := strings.Cut(first, ".")
-	return slices.Contains([]string{"CONTAINER", "IP", "PORT"}, kind) || strings.HasPrefix(first, "nginx.conf.") && first != "nginx.conf.d"
+	return slices.Contains([]string{"CONTAINER", "IP", "PORT"}, kind)
 }
 
 // copyEntry copies one file, link or directory. Objects of git never change, so that a second name does for them.

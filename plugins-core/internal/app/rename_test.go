@@ -45,11 +45,44 @@ func TestRename(t *testing.T) {
 	if err := other.Rename(a); err == nil || a.Exists() {
 		t.Errorf("another app can get the old name while the rest follows: %v", err)
 	}
+	if err := b.SetUnserved(); err != nil {
+		t.Fatal(err)
+	}
+	if from, to := b.Renaming(); from != "a" || to != "b" || !b.Unserved() {
+		t.Errorf("unserved: got %q, %q, %v", from, to, b.Unserved())
+	}
+	if err := a.Create(furnish); err == nil || a.Exists() {
+		t.Errorf("an app of the old name can be made while the proxy goes by it: %v", err)
+	}
 	if err := b.SetState(app.RenamingFile, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Create(furnish); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRepoint has what nginx reads of an app lead to its directory as it is called now.
+func TestRepoint(t *testing.T) {
+	t.Parallel()
+	b := app.App{Name: "b", Root: t.TempDir()}
+	conf := func(name string) string {
+		return "include " + b.Root + "/" + name + "/nginx.conf.d/*.conf;\nalias /x/down/a.html;\nupstream a {}\n# " + b.Root + "/a-b/\n"
+	}
+	for state, want := range map[string]string{"": "a", "b a": "a", "a b": "b", "a b unserved": "b"} {
+		fill(t, b, map[string]string{app.RenamingFile: state, "nginx.conf": conf("a")})
+		if err := b.Repoint(); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(b.Path("nginx.conf")); string(got) != conf(want) {
+			t.Errorf("%q: got %s", state, got)
+		}
+	}
+	if err := os.Remove(b.Path("nginx.conf")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Repoint(); err != nil || b.State("nginx.conf") != "" {
+		t.Errorf("without a file: %v", err)
 	}
 }
 
@@ -59,9 +92,9 @@ func TestCopyTo(t *testing.T) {
 	root := t.TempDir()
 	a, b := app.App{Name: "a", Root: root}, app.App{Name: "b", Root: root}.Draft()
 	kept := map[string]string{"ENV": "1", "HEAD": "2", "refs/heads/master": "3", "objects/ab/cd": "4", "DOKKU_SCALE": "5", "tls/server.crt": "6",
-		"nginx.conf.d/x.conf": "7", "hooks/mine": "8", "DOCKER_OPTIONS_RUN": "9", "PORTS": "10"}
+		"nginx.conf.d/x.conf": "7", "hooks/mine": "8", "DOCKER_OPTIONS_RUN": "9", "PORTS": "10", "nginx.conf.sigil": "11", "nginx.conf.template": "12"}
 	left := map[string]string{"CONTAINER": "", "CONTAINER.web.1": "", "IP.web.1": "", "PORT": "", "URL": "", "URLS": "", "VHOST": "", "nginx.conf": "",
-		"nginx.conf.quarantined": "", "cache/x": "", "releases/1.json": "", ".build.lock": "", ".queue/1": "", ".locked": "", "hooks/pre-receive": "",
+		"nginx.conf.quarantined": "", "nginx.conf.trial": "", "cache/x": "", "releases/1.json": "", ".build.lock": "", ".queue/1": "", ".locked": "", "hooks/pre-receive": "",
 		"objects/incoming-x/y": "", "objects/ab/tmp_obj": "", "refs/heads/master.lock": ""}
 	fill(t, a, kept)
 	fill(t, a, left)
