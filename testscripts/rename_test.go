@@ -53,6 +53,17 @@ func TestCrashedRename(t *testing.T) {
 	if err := c.g.agree(c.versions); err != nil {
 		t.Error(err)
 	}
+	c.killed("rename-moved", "apps:rename", "--skip-deploy", names[0], names[1])
+	if err := c.p.run(nil, c.p.bin+"/dokku", "apps:destroy", "--force", names[1]); err != nil {
+		t.Error(err)
+	}
+	for _, name := range names {
+		containers, err1 := c.p.command(nil, "docker", "ps", "-aq", "--filter", "label=com.dokku.app-name="+name, "--filter", "label=com.dokku.instance="+c.p.root).Output()
+		images, err2 := c.p.command(nil, "docker", "images", "-q", "dokku/"+name).Output()
+		if err := errors.Join(err1, err2); err != nil || len(containers) > 0 || len(images) > 0 {
+			t.Errorf("destroyed, and under %s there are containers %q, images %q, %v", name, containers, images, err)
+		}
+	}
 }
 
 // nginxReads finds that nginx reads of the app what is in its directory, when a renaming was killed at the point: another
