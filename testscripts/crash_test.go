@@ -249,7 +249,26 @@ func TestCrashes(t *testing.T) {
 		c.push("two")
 		c.next(i+1, "a push after a first one", point)
 	}
+	for _, dir := range c.workDirs() {
+		t.Errorf("the work directory %s of a killed push is left", dir)
+	}
 	t.Logf("%d crashes and pushes after them, %d survived", c.tried, c.survived)
+}
+
+// workDirs are the directories in which the platform's deploys unpack sources.
+func (c *crashes) workDirs() (found []string) {
+	root, err := os.Stat(c.p.root)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	dirs, _ := filepath.Glob(os.TempDir() + "/dokku-*-*") // the pattern is good, so there is no error
+	for _, dir := range dirs {
+		st, err := os.Stat(dir)
+		if err == nil && st.Sys().(*syscall.Stat_t).Uid == root.Sys().(*syscall.Stat_t).Uid {
+			found = append(found, dir)
+		}
+	}
+	return found
 }
 
 // TestCrashedDestroy kills the destruction of an app at each of its points: another one, or a recovery, carries it

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
+	"github.com/dokku-go/dokku/plugins-core/internal/workdir"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -83,11 +84,11 @@ func restore(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "dokku-backup-")
+	tmp, err := workdir.Make("backup")
 	if err != nil {
-		return fmt.Errorf("cannot make a work directory: %w", err)
+		return err
 	}
-	dir := filepath.Join(tmp, "archive")
+	dir := filepath.Join(tmp.Path, "archive")
 	if err = os.Mkdir(dir, 0o700); err == nil {
 		err = unpack.Into(dir, in, limits)
 	}
@@ -96,7 +97,7 @@ func restore(ctx context.Context, c *plug.C) error {
 	} else {
 		err = restoreFrom(ctx, c, dir, force)
 	}
-	return errors.Join(err, os.RemoveAll(tmp))
+	return errors.Join(err, tmp.Remove())
 }
 
 func restoreFrom(ctx context.Context, c *plug.C, dir string, force bool) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/internal/workdir"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -330,16 +331,16 @@ func receiveApp(ctx context.Context, c *plug.C) error {
 	if rev == "" {
 		return nil // the source is not in the repository
 	}
-	tmp, err := os.MkdirTemp("", "dokku-"+a.Name+"-")
+	tmp, err := workdir.Make(a.Name)
 	if err != nil {
-		return fmt.Errorf("cannot make a work directory: %w", err)
+		return err
 	}
-	dir := filepath.Join(tmp, "src")
+	dir := filepath.Join(tmp.Path, "src")
 	err = export(ctx, c, a, rev, dir)
 	if err == nil {
 		err = deploy.FromDirectory(ctx, c, a, dir, rev)
 	}
-	if rmErr := os.RemoveAll(tmp); rmErr != nil {
+	if rmErr := tmp.Remove(); rmErr != nil {
 		// What was deployed is deployed, whatever a plugin left in the tree.
 		c.Warn("cannot remove the work directory: %v", rmErr)
 	}

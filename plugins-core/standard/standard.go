@@ -14,6 +14,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
+	"github.com/dokku-go/dokku/plugins-core/internal/workdir"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -120,11 +121,11 @@ func withTree(ctx context.Context, c *plug.C, f func(c *plug.C, a app.App, dir s
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "dokku-"+a.Name+"-")
+	tmp, err := workdir.Make(a.Name)
 	if err != nil {
-		return fmt.Errorf("cannot make a work directory: %w", err)
+		return err
 	}
-	dir := filepath.Join(tmp, "src")
+	dir := filepath.Join(tmp.Path, "src")
 	err = os.Mkdir(dir, 0o755)
 	if err == nil {
 		err = unpack.Into(dir, c.Stdin, limit)
@@ -134,7 +135,7 @@ func withTree(ctx context.Context, c *plug.C, f func(c *plug.C, a app.App, dir s
 	} else {
 		err = c.Lock(ctx, a, func(c *plug.C) error { return f(c, a, dir) })
 	}
-	return errors.Join(err, os.RemoveAll(tmp))
+	return errors.Join(err, tmp.Remove())
 }
 
 func receive(ctx context.Context, c *plug.C) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
+	"github.com/dokku-go/dokku/plugins-core/internal/workdir"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -101,6 +102,7 @@ func Recover(ctx context.Context, c *plug.C, a app.App) error {
 	if err := errors.Join(Unreserve(c.Settings(), a), a.SweepCertificate(), sweep(a.Dir(), a.Path("releases"))); err != nil {
 		return err
 	}
+	workdir.Sweep(a.Name)
 	if err := SweepQuarantine(a); err != nil {
 		return err
 	}
