@@ -89,6 +89,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("DOKKU_SYSTEM_USER", me.Username)
 	env.Setenv("DOKKU_ROOT", filepath.Join(env.WorkDir, "root"))
 	env.Setenv("DOKKU_LIB_ROOT", filepath.Join(env.WorkDir, "lib"))
+	env.Setenv("DOCKER_HOST", os.Getenv("DOCKER_HOST")) // some blocks have the engine say that there is nothing
 	env.Setenv("PLUGIN_PATH", filepath.Join(env.WorkDir, "plugins"))
 	for _, dir := range []string{"root", "lib"} {
 		if err := os.Mkdir(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
