@@ -255,27 +255,6 @@ func TestCrashes(t *testing.T) {
 	t.Logf("%d crashes and pushes after them, %d survived", c.tried, c.survived)
 }
 
-// workDirs are the directories in which deploys of the test's apps unpack sources.
-func (c *crashes) workDirs() (found []string) {
-	root, err := os.Stat(c.p.root)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, pattern := range []string{"/dokku-crash-*", "/dokku-first[0-9]*-*"} {
-		dirs, err := filepath.Glob(os.TempDir() + pattern)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		for _, dir := range dirs { // not those of another user's platform that somebody has killed
-			st, err := os.Stat(dir)
-			if err == nil && st.Sys().(*syscall.Stat_t).Uid == root.Sys().(*syscall.Stat_t).Uid {
-				found = append(found, dir)
-			}
-		}
-	}
-	return found
-}
-
 // TestCrashedDestroy kills the destruction of an app at each of its points: another one, or a recovery, carries it
 // through, and the name can be used again.
 func TestCrashedDestroy(t *testing.T) {

@@ -3,8 +3,10 @@ package testscripts
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -116,4 +118,25 @@ func (c *crashes) budget() {
 	if err := c.g.agree(c.versions); err != nil {
 		c.t.Error(err)
 	}
+}
+
+// workDirs are the directories in which deploys of the test's apps unpack sources.
+func (c *crashes) workDirs() (found []string) {
+	root, err := os.Stat(c.p.root)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, pattern := range []string{"/dokku-crash-*", "/dokku-first[0-9]*-*"} {
+		dirs, err := filepath.Glob(os.TempDir() + pattern)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, dir := range dirs { // not those of another user's platform that somebody has killed
+			st, err := os.Stat(dir)
+			if err == nil && st.Sys().(*syscall.Stat_t).Uid == root.Sys().(*syscall.Stat_t).Uid {
+				found = append(found, dir)
+			}
+		}
+	}
+	return found
 }
