@@ -34,6 +34,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/run"
 	"github.com/dokku-go/dokku/plugins-core/scheduler"
 	schedulerdockerlocal "github.com/dokku-go/dokku/plugins-core/scheduler-docker-local"
+	"github.com/dokku-go/dokku/plugins-core/stack"
 	"github.com/dokku-go/dokku/plugins-core/standard"
 	"github.com/dokku-go/dokku/plugins-core/storage"
 	"github.com/dokku-go/dokku/plugins-core/tags"
@@ -64,6 +65,7 @@ func All() []*plug.Plugin {
 		run.Plugin(),
 		scheduler.Plugin(),
 		schedulerdockerlocal.Plugin(),
+		stack.Plugin(),
 		standard.Plugin(),
 		storage.Plugin(),
 		tags.Plugin(),

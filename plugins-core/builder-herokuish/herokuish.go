@@ -35,9 +35,6 @@ func Plugin() *plug.Plugin {
 			"builder-build":   build,
 			"builder-release": release,
 		},
-		Commands: []plug.Command{
-			{Name: "stack:build", Args: "[ROOTFS.tar]", Help: "Make the image on which apps are built", Run: buildStack},
-		},
 	}
 }
 

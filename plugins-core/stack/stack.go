@@ -1,4 +1,6 @@
-package builderherokuish
+// Package stack is the plugin stack: it makes the images on which apps without a Dockerfile are built and run, each a
+// Debian root file system with our programs and buildpacks laid over it (toolchain-2014, section 9).
+package stack
 
 import (
 	"archive/tar"
@@ -19,6 +21,17 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
+
+// Plugin returns the plugin.
+func Plugin() *plug.Plugin {
+	return &plug.Plugin{
+		Name:        "stack",
+		Description: "makes the image on which apps without a Dockerfile are built",
+		Commands: []plug.Command{
+			{Name: "stack:build", Args: "[ROOTFS.tar]", Help: "Make the image on which apps are built", Run: buildStack},
+		},
+	}
+}
 
 //go:embed buildpacks
 var buildpacks embed.FS
