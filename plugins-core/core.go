@@ -13,6 +13,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/apps"
 	"github.com/dokku-go/dokku/plugins-core/backup"
+	"github.com/dokku-go/dokku/plugins-core/builder"
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
 	"github.com/dokku-go/dokku/plugins-core/certs"
@@ -45,6 +46,7 @@ func All() []*plug.Plugin {
 	return []*plug.Plugin{
 		apps.Plugin(),
 		backup.Plugin(),
+		builder.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
 		certs.Plugin(),

@@ -23,6 +23,8 @@ func Plugin() *plug.Plugin {
 		Description: "builds trees with a Dockerfile",
 		Hooks: map[string]plug.Hook{
 			"builder-detect":  detect,
+			"builder-names":   plug.BuilderNames(builder),
+			"builder-reason":  plug.BuilderReason(builder, func(*plug.C) string { return "the source has a Dockerfile" }),
 			"builder-build":   build,
 			"builder-release": release,
 		},

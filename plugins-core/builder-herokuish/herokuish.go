@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,20 +34,37 @@ func Plugin() *plug.Plugin {
 		Description: "builds trees with buildpacks on the stack image",
 		Hooks: map[string]plug.Hook{
 			"builder-detect":  detect,
+			"builder-names":   plug.BuilderNames(builder),
+			"builder-reason":  plug.BuilderReason(builder, reason),
 			"builder-build":   build,
 			"builder-release": release,
 		},
 	}
 }
 
-// detect prints our name for every tree: which buildpack builds it is found out in the stack. The first builder that
-// answers wins, and our name comes late in the order.
+// detect prints our name for a tree that asks for buildpacks. What no builder asks for is ours too, as the default: see
+// [deploy.DefaultBuilder].
 func detect(_ context.Context, c *plug.C) error {
-	if _, err := c.App(0); err != nil {
+	a, err := c.App(0)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.Stdout, builder)
+	vars, err := a.MergedEnv()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(c.Arg(1), ".buildpacks")); err == nil || vars["BUILDPACK_URL"] != "" {
+		fmt.Fprintln(c.Stdout, builder)
+	}
 	return nil
+}
+
+// reason says why detect has printed our name: BUILDER APP DIR.
+func reason(c *plug.C) string {
+	if _, err := os.Lstat(filepath.Join(c.Arg(2), ".buildpacks")); err == nil {
+		return "the source has .buildpacks"
+	}
+	return "BUILDPACK_URL is set"
 }
 
 func release(ctx context.Context, c *plug.C) error {

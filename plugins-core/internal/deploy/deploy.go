@@ -14,6 +14,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -79,15 +80,33 @@ func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 	if err := c.Trigger(ctx, "post-extract", a.Name, dir, rev); err != nil {
 		return err
 	}
-	builder, err := c.FirstLine(ctx, "builder-detect", a.Name, dir)
+	builder, why, err := chooseBuilder(ctx, c, a, dir)
 	if err != nil {
 		return err
 	}
-	if builder == "" {
-		return fmt.Errorf("cannot build %q: no builder plugin knows this kind of source", a.Name)
-	}
 	if err := c.Trigger(ctx, "pre-receive-app", a.Name, builder, dir, rev); err != nil {
 		return err
+	}
+	if err := cleanUp(ctx, c, a); err != nil {
+		return err
+	}
+	// An image of a build that failed or was cut short is not to be taken for this one's.
+	if err := dropBuild(ctx, c, a); err != nil {
+		return err
+	}
+	c.Info1("Building %s ...", a.Name)
+	c.Info1("Building %s with %s: %s", a.Name, builder, why)
+	err = inSlot(ctx, c, a, func(c *plug.C) error { return c.Trigger(ctx, "builder-build", builder, a.Name, dir) })
+	if err != nil {
+		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
+	}
+	return nil
+}
+
+// cleanUp removes what earlier deploys have left, unless an admin does not want that.
+func cleanUp(ctx context.Context, c *plug.C, a app.App) error {
+	if property.Get(c.Settings(), BuilderPlugin, a.Name, SkipCleanupKey) == "true" {
+		return nil
 	}
 	scheduler, err := SchedulerOf(ctx, c, a)
 	if err != nil {
@@ -99,15 +118,6 @@ func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 			return err
 		}
 		c.Warn("Something of earlier deploys could not be removed; the build goes on")
-	}
-	// An image of a build that failed or was cut short is not to be taken for this one's.
-	if err := dropBuild(ctx, c, a); err != nil {
-		return err
-	}
-	c.Info1("Building %s ...", a.Name)
-	err = inSlot(ctx, c, a, func(c *plug.C) error { return c.Trigger(ctx, "builder-build", builder, a.Name, dir) })
-	if err != nil {
-		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
 	}
 	return nil
 }

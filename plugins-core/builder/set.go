@@ -1,0 +1,129 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+)
+
+// keys are the properties in the order of the report.
+func keys() []string {
+	return []string{deploy.SelectedKey, deploy.BuildDirKey, deploy.SkipCleanupKey, deploy.BuildMemoryKey, deploy.BuildCPUsKey, deploy.BuildTimeoutKey}
+}
+
+// limits are those that keep a build from taking the host.
+func limits() []string {
+	return []string{deploy.BuildMemoryKey, deploy.BuildCPUsKey, deploy.BuildTimeoutKey}
+}
+
+// set is builder:set: APP|--global PROPERTY [VALUE].
+func set(ctx context.Context, c *plug.C) error {
+	name, key := c.Arg(0), c.Arg(1)
+	if name != property.Global {
+		a, err := c.App(0)
+		if err != nil {
+			return err
+		}
+		name = a.Name
+	}
+	if len(c.Args) < 2 || len(c.Args) > 3 {
+		return c.Usage("cannot set anything: give APP or --global, a property, and its value")
+	}
+	if !slices.Contains(keys(), key) {
+		return c.Usage("cannot set %q: the properties are %s", key, strings.Join(keys(), ", "))
+	}
+	value := strings.TrimSpace(c.Arg(2))
+	if value != "" {
+		clean, err := check(ctx, c, key, value)
+		if err != nil {
+			return fmt.Errorf("cannot set %s to %q: %w", key, value, err)
+		}
+		value = clean
+	}
+	// What is global, and what an app may take of the host, is not for who may only deploy.
+	if name == property.Global || slices.Contains(limits(), key) {
+		if err := c.Admin(ctx); err != nil {
+			return err
+		}
+	}
+	if err := property.Set(c.Settings(), pluginName, name, key, value); err != nil {
+		return fmt.Errorf("cannot set %s of %s: %w", key, name, err)
+	}
+	if value == "" {
+		c.Info1("Unsetting %s", key)
+	} else {
+		c.Info1("Setting %s to %s", key, value)
+	}
+	return nil
+}
+
+// check is a value as it is kept.
+func check(ctx context.Context, c *plug.C, key, value string) (string, error) {
+	switch key {
+	case deploy.SelectedKey:
+		return value, deploy.CheckBuilder(ctx, c, value)
+	case deploy.BuildDirKey:
+		return cleanDir(value)
+	case deploy.SkipCleanupKey:
+		if value != "true" && value != "false" {
+			return "", errors.New("it is true or false")
+		}
+		return value, nil
+	}
+	return value, checkLimit(key, value)
+}
+
+// cleanDir is a directory of the source in its shortest form.
+func cleanDir(value string) (string, error) {
+	if !filepath.IsLocal(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", errors.New("give a directory of the source, relative to its root")
+	}
+	clean := filepath.Clean(value)
+	if clean == "." {
+		return "", errors.New("that is all of the source; to have that built, give no value")
+	}
+	return clean, nil
+}
+
+// checkLimit takes what the engine takes: 512m, 1.5, 600 or 10m.
+func checkLimit(key, value string) error {
+	switch key {
+	case deploy.BuildMemoryKey:
+		digits := strings.TrimRight(value, "bkmgBKMG")
+		n, err := strconv.ParseUint(digits, 10, 63)
+		unit := strings.ToLower(value[len(digits):])
+		shift, known := map[string]int{"": 0, "b": 0, "k": 10, "m": 20, "g": 30}[unit]
+		if err != nil || !known || n > 1<<50>>shift || n<<shift < leastMemory {
+			return errors.New("give an amount of at least 6m, such as 512m or 2g")
+		}
+	case deploy.BuildCPUsKey:
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil || strings.Trim(value, "0123456789.") != "" || n < 0.01 || n > 4096 {
+			return errors.New("give a number of processors of at least 0.01, such as 1.5")
+		}
+	case deploy.BuildTimeoutKey:
+		if strings.Trim(value, "0123456789") == "" {
+			value += "s"
+		}
+		d, err := time.ParseDuration(value)
+		if err != nil || d < time.Second || d > maxTimeout {
+			return errors.New("give seconds, or a time such as 10m or 1h30m, of at most a week")
+		}
+	}
+	return nil
+}
+
+// leastMemory is the least that the engine takes as a limit.
+const leastMemory = 6 << 20
+
+// maxTimeout is more than any build takes.
+const maxTimeout = 7 * 24 * time.Hour
