@@ -43,6 +43,7 @@ func Plugin() *plug.Plugin {
 			"git-settle":            settle,
 			"git-deploy-branch":     deployBranchHook,
 			"git-revision":          revision,
+			"deploy-source-set":     sourceSet,
 			"doctor-check":          plug.Diagnose([]string{"git"}, diagnose),
 		},
 		Commands: []plug.Command{
@@ -51,6 +52,7 @@ func Plugin() *plug.Plugin {
 			{Name: "git-upload-archive", Args: "APP", AppName: appName, Run: upload},
 			{Name: "git-hook", Args: "APP", Internal: true, Run: hook},
 			{Name: "git-build", Args: "APP REV", Run: build},
+			{Name: "git:from-archive", Args: "[--archive-type tar|tar.gz|zip] APP URL|-- [NAME [EMAIL]]", Help: "Deploy the source in an archive", Run: fromArchive},
 			{Name: "git:set", Args: "APP deploy-branch [BRANCH]", Help: "Set the branch that deploys", Run: set},
 			{Name: "git:initialize", Args: "APP", Help: "Make the app's repository", Run: func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) }},
 		},

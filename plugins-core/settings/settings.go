@@ -57,6 +57,7 @@ const (
 	MinFree          = "DOKKU_MIN_FREE_MB"
 	ArchiveMB        = "DOKKU_ARCHIVE_MAX_MB"
 	ArchiveFiles     = "DOKKU_ARCHIVE_MAX_FILES"
+	FetchTimeout     = "DOKKU_FETCH_TIMEOUT"
 )
 
 // Lookup returns the value of key in env, a list of KEY=VALUE in which the last one wins.

@@ -36,6 +36,26 @@ func SweepQuarantine(a app.App) error {
 	return errors.Join(sweepObjects(a, fd), unix.Close(fd))
 }
 
+// Quarantine makes a directory for objects of a source that is not in service yet, beside the others and not one of them,
+// as git does for a push. release removes it, and with it what [SweepQuarantine] would remove if we were killed.
+func Quarantine(a app.App) (dir string, release func() error, err error) {
+	fail := func(err error) (string, func() error, error) {
+		return "", nil, fmt.Errorf("cannot make place for the objects of %q: %w", a.Name, err)
+	}
+	fd, err := openObjects(a, unix.O_CLOEXEC)
+	if err != nil {
+		return fail(err)
+	}
+	err = errors.Join(sweepObjects(a, fd), unix.Flock(fd, unix.LOCK_SH))
+	if err == nil {
+		dir, err = os.MkdirTemp(a.Path("objects"), "tmp_objdir-incoming-")
+	}
+	if err != nil {
+		return fail(errors.Join(err, unix.Close(fd)))
+	}
+	return dir, func() error { return errors.Join(os.RemoveAll(dir), unix.Close(fd)) }, nil
+}
+
 func openObjects(a app.App, flags int) (int, error) {
 	return unix.Open(a.Path("objects"), unix.O_RDONLY|unix.O_DIRECTORY|flags, 0)
 }

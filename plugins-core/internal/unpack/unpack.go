@@ -55,8 +55,11 @@ type unpacker struct {
 	links []string
 }
 
-// Into unpacks the archive into dir, which is there and empty.
-func Into(dir string, archive io.Reader, limit Limits) error {
+// Into unpacks the archive into dir, which is there and empty. Its content says what kind of archive it is.
+func Into(dir string, archive io.Reader, limit Limits) error { return IntoAs("", dir, archive, limit) }
+
+// IntoAs is Into for an archive that has to be of that kind, one of [Kinds]; "" is any.
+func IntoAs(kind, dir string, archive io.Reader, limit Limits) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -64,7 +67,18 @@ func Into(dir string, archive io.Reader, limit Limits) error {
 	defer root.Close()
 	u := &unpacker{root: root, left: limit, limit: limit}
 	in := bufio.NewReader(archive)
-	if head, _ := in.Peek(4); bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")) {
+	head, err := in.Peek(4)
+	if len(head) == 0 {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+		return errors.New("it is empty")
+	}
+	isZip := bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+	if kind == "zip" && !isZip || kind != "" && kind != "zip" && isZip || kind == "tar.gz" && !bytes.HasPrefix(head, []byte("\x1f\x8b")) {
+		return fmt.Errorf("it is no %s archive", kind)
+	}
+	if isZip {
 		err = u.zip(dir, in)
 	} else {
 		err = u.tar(in)
@@ -75,20 +89,30 @@ func Into(dir string, archive io.Reader, limit Limits) error {
 	return err
 }
 
+// Kinds are the words for kinds of archives. A tar may be compressed, a tar.gz is.
+func Kinds() []string { return []string{"tar", "tar.gz", "zip"} }
+
 func (u *unpacker) tar(in io.Reader) error {
 	plain, err := compression.DecompressStream(in)
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
-	archive := tar.NewReader(plain)
+	end := &endWatch{r: plain}
+	archive := tar.NewReader(end)
 	for first := true; ; first = false {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			if first {
 				return errors.New("it is empty, or no archive")
 			}
-			return nil
+			return u.finish(end)
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return errCut
+		}
+		if first && errors.Is(err, tar.ErrHeader) {
+			return errors.New("it is no archive that is known: tar, tar.gz or zip")
 		}
 		if err != nil {
 			return err
@@ -102,6 +126,41 @@ func (u *unpacker) tar(in io.Reader) error {
 			return err
 		}
 	}
+}
+
+// errCut says that an archive does not come to its end: a connection was cut, say.
+var errCut = errors.New("it is cut off: its end is missing")
+
+// endWatch counts the zeros that a stream ends with.
+type endWatch struct {
+	r     io.Reader
+	zeros int64
+}
+
+func (e *endWatch) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if tail := n - len(bytes.TrimRight(p[:n], "\x00")); tail < n {
+		e.zeros = int64(tail)
+	} else {
+		e.zeros += int64(n)
+	}
+	return n, err
+}
+
+// finish reads a tar to its end. One that was cut between two files looks whole but for the two empty blocks that a tar
+// ends with. What compression says of the whole is known only behind them, and a sender may have more to send.
+func (u *unpacker) finish(end *endWatch) error {
+	if end.zeros < 1024 {
+		return errCut
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(end.r, u.left.Bytes+1))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errCut
+	}
+	if err == nil && n > u.left.Bytes {
+		return u.tooLarge()
+	}
+	return err
 }
 
 // zip reads from a file, since the list of what there is stands at a zip's end.

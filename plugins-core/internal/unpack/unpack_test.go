@@ -227,6 +227,48 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
+// TestCut unpacks archives of which the end is missing, as when a connection breaks: none is taken for whole.
+func TestCut(t *testing.T) {
+	t.Parallel()
+	items := []item{{"a", tar.TypeReg, "first", 0o644}, {"b", tar.TypeReg, strings.Repeat("second", 300), 0o644}, {"c", tar.TypeReg, "", 0o644}}
+	tried := 0
+	for _, format := range []string{"tar", "tgz", "zip"} {
+		data, _ := packed(t, format, items)
+		for cut := range len(data) {
+			if format == "tar" && cut%64 != 0 {
+				continue // a tar has blocks of 512
+			}
+			tried++
+			if err := unpack.Into(t.TempDir(), bytes.NewReader(data[:cut]), limit); err == nil {
+				t.Errorf("%s, %d bytes of %d: got no error", format, cut, len(data))
+			}
+		}
+		if err := unpack.Into(t.TempDir(), io.MultiReader(bytes.NewReader(data), strings.NewReader(strings.Repeat("\x00", 8192))), limit); err != nil && format == "tar" {
+			t.Errorf("tar with padding: %v", err)
+		}
+	}
+	t.Logf("%d cuts tried", tried)
+}
+
+// TestKinds has archives be of the kind that is asked for.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	if got := unpack.Kinds(); !slices.Equal(got, []string{"tar", "tar.gz", "zip"}) {
+		t.Errorf("got %q", got)
+	}
+	for _, c := range []struct {
+		kind, format string
+		ok           bool
+	}{{"tar", "tar", true}, {"tar", "tgz", true}, {"tar", "zip", false}, {"tar.gz", "tar", false}, {"tar.gz", "tgz", true},
+		{"tar.gz", "zip", false}, {"zip", "zip", true}, {"zip", "tar", false}, {"", "zip", true}} {
+		data, _ := packed(t, c.format, []item{{"a", tar.TypeReg, "text", 0o644}})
+		err := unpack.IntoAs(c.kind, t.TempDir(), bytes.NewReader(data), limit)
+		if (err == nil) != c.ok || err != nil && err.Error() != "it is no "+c.kind+" archive" {
+			t.Errorf("%s as %q: got %v", c.format, c.kind, err)
+		}
+	}
+}
+
 // FuzzInto takes any bytes for an archive: nothing but the directory changes, and no link in it leads out.
 func FuzzInto(f *testing.F) {
 	for _, trap := range archives() {
