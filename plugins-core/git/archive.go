@@ -27,6 +27,10 @@ func fromArchive(ctx context.Context, c *plug.C) error {
 	if given && !slices.Contains(unpack.Kinds(), kind) {
 		return c.Usage("cannot use %q as a type of archives: the types are %s", kind, strings.Join(unpack.Kinds(), ", "))
 	}
+	told := kind
+	if told == "" {
+		told = "tar"
+	}
 	if err := noOptions(c, words); err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func fromArchive(ctx context.Context, c *plug.C) error {
 			return err
 		}
 		return c.Lock(ctx, a, func(c *plug.C) error {
-			return deployTree(ctx, c, a, dir, who, origin{kind: "archive", told: what, what: what})
+			return deployTree(ctx, c, a, dir, who, origin{cause: "archive", kind: told, source: what, what: what})
 		})
 	})
 }

@@ -169,6 +169,7 @@ func receive(ctx context.Context, c *plug.C, a app.App, u update, branch string)
 	if err := c.With(deploy.BranchEnv, branch).Trigger(ctx, "receive-app", a.Name, u.new); err != nil {
 		return err
 	}
+	tellSource(ctx, c, a, "git-push", u.new)
 	if !first {
 		return nil
 	}

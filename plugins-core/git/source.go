@@ -132,9 +132,10 @@ func (s *store) treeOf(ctx context.Context, rev string) string {
 
 // origin says where a source came from.
 type origin struct {
-	kind string // the cause in the release's record, and the type that deploy-source-set tells: archive, image, sync
-	told string // what deploy-source-set tells beside it
-	what string // in sentences
+	cause  string // in the release's record: archive, image, sync
+	kind   string // what deploy-source-set tells, in the words of today's dokku: tar, docker-image, git-sync, ...
+	source string // what it tells beside it
+	what   string // in sentences
 }
 
 // deployTree makes a commit of dir on the branch that deploys, and deploys it. What serves already is not built again.
@@ -182,7 +183,7 @@ func nothingToDo(c *plug.C, a app.App, current *release.Release) {
 func (s *store) deploy(ctx context.Context, c *plug.C, a app.App, rev, branch string, from origin) error {
 	in := c
 	for key, value := range map[string]string{
-		deploy.BranchEnv: branch, deploy.CauseEnv: from.kind,
+		deploy.BranchEnv: branch, deploy.CauseEnv: from.cause,
 		"GIT_OBJECT_DIRECTORY": s.objects, "GIT_QUARANTINE_PATH": s.objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES": a.Path("objects"),
 	} {
 		in = in.With(key, value)
@@ -190,7 +191,15 @@ func (s *store) deploy(ctx context.Context, c *plug.C, a app.App, rev, branch st
 	if err := in.Trigger(ctx, "receive-app", a.Name, rev); err != nil {
 		return err
 	}
-	return c.Trigger(context.WithoutCancel(ctx), "deploy-source-set", a.Name, from.kind, from.told)
+	tellSource(ctx, c, a, from.kind, from.source)
+	return nil
+}
+
+// tellSource tells plugins what was deployed.
+func tellSource(ctx context.Context, c *plug.C, a app.App, kind, source string) {
+	if err := c.Trigger(context.WithoutCancel(ctx), "deploy-source-set", a.Name, kind, source); err != nil {
+		c.Warn("%s is live, but plugins were not all told of its source: %v", a.Name, err)
+	}
 }
 
 // sourceSet is deploy-source-set, APP TYPE SOURCE: it keeps which image an app was made of, as long as it is.

@@ -7,6 +7,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -92,8 +93,8 @@ func IntoAs(kind, dir string, archive io.Reader, limit Limits) error {
 // Kinds are the words for kinds of archives. A tar may be compressed, a tar.gz is.
 func Kinds() []string { return []string{"tar", "tar.gz", "zip"} }
 
-func (u *unpacker) tar(in io.Reader) error {
-	plain, err := compression.DecompressStream(in)
+func (u *unpacker) tar(in *bufio.Reader) error {
+	plain, err := decompress(in)
 	if err != nil {
 		return err
 	}
@@ -108,11 +109,11 @@ func (u *unpacker) tar(in io.Reader) error {
 			}
 			return u.finish(end)
 		}
+		if first && (errors.Is(err, tar.ErrHeader) || end.whole && end.bytes < 512) {
+			return errors.New("it is no archive that is known: tar, tar.gz or zip")
+		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return errCut
-		}
-		if first && errors.Is(err, tar.ErrHeader) {
-			return errors.New("it is no archive that is known: tar, tar.gz or zip")
 		}
 		if err != nil {
 			return err
@@ -122,7 +123,11 @@ func (u *unpacker) tar(in io.Reader) error {
 		if h.Typeflag == tar.TypeXGlobalHeader { // git's word on the commit
 			continue
 		}
-		if err := u.add(e); err != nil {
+		err = u.add(e)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return errCut
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -131,14 +136,26 @@ func (u *unpacker) tar(in io.Reader) error {
 // errCut says that an archive does not come to its end: a connection was cut, say.
 var errCut = errors.New("it is cut off: its end is missing")
 
+// decompress is what is compressed in a stream. gzip is left to no program of the host's, whose word on one that is cut
+// off would be another.
+func decompress(in *bufio.Reader) (io.ReadCloser, error) {
+	if head, _ := in.Peek(2); string(head) == "\x1f\x8b" {
+		return gzip.NewReader(in)
+	}
+	return compression.DecompressStream(in)
+}
+
 // endWatch counts the zeros that a stream ends with.
 type endWatch struct {
-	r     io.Reader
-	zeros int64
+	r            io.Reader
+	zeros, bytes int64
+	whole        bool // the stream came to an end of its own
 }
 
 func (e *endWatch) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
+	e.bytes += int64(n)
+	e.whole = errors.Is(err, io.EOF)
 	if tail := n - len(bytes.TrimRight(p[:n], "\x00")); tail < n {
 		e.zeros = int64(tail)
 	} else {
