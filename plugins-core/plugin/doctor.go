@@ -68,7 +68,8 @@ const hookNames = `
 app-create app-destroy app-exists app-list app-maybe-create app-recover app-restart backup-check backup-export
 backup-import builder-build builder-detect builder-names builder-reason builder-release certs-exists check-deploy commands config-get
 config-get-global config-set config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies
-deploy docker-args docker-args-build docker-args-deploy docker-args-process-deploy docker-args-run doctor-check
+deploy deploy-source-set docker-args docker-args-build docker-args-deploy docker-args-process-deploy docker-args-run
+doctor-check
 domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision
 git-settle install nginx-hostname nginx-pre-reload nginx-quarantined ports-get post-app-clone post-app-clone-setup
 post-app-rename post-app-rename-setup post-build post-build-buildpack post-build-buildstep post-build-dockerfile
