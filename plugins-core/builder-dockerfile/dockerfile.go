@@ -3,6 +3,7 @@ package builderdockerfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,10 +89,19 @@ func buildImage(ctx context.Context, c *plug.C, a app.App, dir string) error {
 		return err
 	}
 	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage] = builder, "build"
-	return engine.BuildDockerfile(ctx, dockerapi.BuildSpec{
+	limits, err := deploy.LimitsOf(c.Settings(), a)
+	if err != nil {
+		return err
+	}
+	err = engine.BuildDockerfile(ctx, dockerapi.BuildSpec{
 		App: a.Name, Dir: dir, Dockerfile: "Dockerfile", Tag: a.Image(deploy.BuildTag), Options: options, Env: c.Env,
-		Labels: labels,
+		Labels: labels, Memory: limits.Memory, CPUs: limits.CPUs,
 	}, c.Stdout)
+	var failure *dockerapi.BuildFailure
+	if errors.As(err, &failure) && failure.OutOfMemory {
+		return limits.OutOfMemory(a, err)
+	}
+	return err
 }
 
 // release tells the plugins; variables are given to containers when they start.

@@ -169,6 +169,11 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage] = builder, "build"
 	spec := dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.image, User: "0",
 		Entrypoint: []string{}, Cmd: []string{"/bin/bash", "-c", script}, Binds: binds, OpenStdin: stdin != nil}
+	limits, err := deploy.LimitsOf(b.c.Settings(), b.app)
+	if err != nil {
+		return err
+	}
+	limits.Apply(&spec)
 	options, err := deploy.BuildOptions(ctx, b.c, b.app, builder)
 	if err != nil {
 		return err
@@ -206,7 +211,7 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 		return source.Err()
 	}
 	if status != 0 {
-		return fmt.Errorf("cannot %s: the build ended with status %d", what, status)
+		return limits.Ended(ctx, b.engine, b.app, id, status, fmt.Errorf("cannot %s: the build ended with status %d", what, status))
 	}
 	_, err = b.engine.Commit(ctx, id, b.app.Image(deploy.BuildTag), []string{"/start", "web"},
 		[]string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)}, labels)

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
@@ -79,7 +77,7 @@ func check(ctx context.Context, c *plug.C, key, value string) (string, error) {
 		}
 		return value, nil
 	}
-	return value, checkLimit(key, value)
+	return value, deploy.CheckLimit(key, value)
 }
 
 // cleanDir is a directory of the source in its shortest form.
@@ -93,37 +91,3 @@ func cleanDir(value string) (string, error) {
 	}
 	return clean, nil
 }
-
-// checkLimit takes what the engine takes: 512m, 1.5, 600 or 10m.
-func checkLimit(key, value string) error {
-	switch key {
-	case deploy.BuildMemoryKey:
-		digits := strings.TrimRight(value, "bkmgBKMG")
-		n, err := strconv.ParseUint(digits, 10, 63)
-		unit := strings.ToLower(value[len(digits):])
-		shift, known := map[string]int{"": 0, "b": 0, "k": 10, "m": 20, "g": 30}[unit]
-		if err != nil || !known || n > 1<<50>>shift || n<<shift < leastMemory {
-			return errors.New("give an amount of at least 6m, such as 512m or 2g")
-		}
-	case deploy.BuildCPUsKey:
-		n, err := strconv.ParseFloat(value, 64)
-		if err != nil || strings.Trim(value, "0123456789.") != "" || n < 0.01 || n > 4096 {
-			return errors.New("give a number of processors of at least 0.01, such as 1.5")
-		}
-	case deploy.BuildTimeoutKey:
-		if strings.Trim(value, "0123456789") == "" {
-			value += "s"
-		}
-		d, err := time.ParseDuration(value)
-		if err != nil || d < time.Second || d > maxTimeout {
-			return errors.New("give seconds, or a time such as 10m or 1h30m, of at most a week")
-		}
-	}
-	return nil
-}
-
-// leastMemory is the least that the engine takes as a limit.
-const leastMemory = 6 << 20
-
-// maxTimeout is more than any build takes.
-const maxTimeout = 7 * 24 * time.Hour

@@ -55,6 +55,7 @@ const (
 	RestartLimit     = "DOKKU_RESTART_LIMIT"
 	HookTimeout      = "DOKKU_HOOK_TIMEOUT"
 	MinFree          = "DOKKU_MIN_FREE_MB"
+	BuildCache       = "DOKKU_BUILD_CACHE_MB"
 	ArchiveMB        = "DOKKU_ARCHIVE_MAX_MB"
 	ArchiveFiles     = "DOKKU_ARCHIVE_MAX_FILES"
 	FetchTimeout     = "DOKKU_FETCH_TIMEOUT"

@@ -96,7 +96,9 @@ func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 	}
 	c.Info1("Building %s ...", a.Name)
 	c.Info1("Building %s with %s: %s", a.Name, builder, why)
-	err = inSlot(ctx, c, a, func(c *plug.C) error { return c.Trigger(ctx, "builder-build", builder, a.Name, dir) })
+	err = inSlot(ctx, c, a, func(c *plug.C) error {
+		return inTime(ctx, c, a, func(ctx context.Context) error { return c.Trigger(ctx, "builder-build", builder, a.Name, dir) })
+	})
 	if err != nil {
 		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
 	}

@@ -33,7 +33,9 @@ type Spec struct {
 	TTY          bool
 	OpenStdin    bool
 	AutoRemove   bool
-	Init         bool // put docker's small init before the program, so that it gets signals and orphans are buried
+	Memory       int64   // bytes that it may have, 0: no bound
+	CPUs         float64 // the same of processors
+	Init         bool    // put docker's small init before the program, so that it gets signals and orphans are buried
 }
 
 // Bind is a host directory mounted in a container.
@@ -57,6 +59,12 @@ func (e *Engine) Create(ctx context.Context, s Spec) (string, error) {
 		Labels: e.labelsOf(s),
 	}
 	host := &container.HostConfig{AutoRemove: s.AutoRemove}
+	if s.Memory > 0 {
+		host.Memory, host.MemorySwap = s.Memory, s.Memory // no swap beside
+	}
+	if s.CPUs > 0 {
+		host.CPUPeriod, host.CPUQuota = cpuPeriod, int64(s.CPUs*cpuPeriod)
+	}
 	if s.Init {
 		host.Init = &s.Init
 	}

@@ -64,6 +64,7 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		env = append(env, key+"="+value)
 		add("--env", key)
 	}
+	args = append(args, boundOptions(s.Memory, s.CPUs, options)...)
 	if s.Init {
 		args = append(args, "--init")
 	}

@@ -20,10 +20,19 @@ type Source struct {
 
 // Pack packs dir, without what the patterns of a .dockerignore file exclude.
 func Pack(dir string, excludes []string) (*Source, error) {
+	return pack(dir, &archive.TarOptions{ExcludePatterns: excludes})
+}
+
+// packAsRoot packs as [Pack] does, but says of all that it belongs to root. BuildKit copies what it gets with its owner.
+func packAsRoot(dir string, excludes []string) (*Source, error) {
+	return pack(dir, &archive.TarOptions{ExcludePatterns: excludes, ChownOpts: &archive.ChownOpts{}})
+}
+
+func pack(dir string, options *archive.TarOptions) (*Source, error) {
 	s := &Source{diag: &diagnosis{}}
 	// The packer leaves out a file that it cannot read, and tells only its log.
 	log.L.Logger.SetOutput(s.diag)
-	tree, err := archive.TarWithOptions(dir, &archive.TarOptions{ExcludePatterns: excludes})
+	tree, err := archive.TarWithOptions(dir, options)
 	if err != nil {
 		return nil, fmt.Errorf("cannot pack the source: %w", err)
 	}
