@@ -7,10 +7,10 @@
 package buildlog
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Status is one record: what is new of some steps.
@@ -36,7 +36,7 @@ type Log struct {
 // Decode reads a record.
 func Decode(data []byte) (Status, error) {
 	var s Status
-	err := fields(data, func(n protowire.Number, value []byte, _ uint64) error {
+	err := fields(data, func(n int, value []byte, _ uint64) error {
 		switch n {
 		case 1:
 			v, err := decodeVertex(value)
@@ -56,7 +56,7 @@ func Decode(data []byte) (Status, error) {
 }
 
 func decodeVertex(data []byte) (v Vertex, err error) {
-	err = fields(data, func(n protowire.Number, value []byte, number uint64) (err error) {
+	err = fields(data, func(n int, value []byte, number uint64) (err error) {
 		switch n {
 		case 1:
 			v.Digest = string(value)
@@ -77,7 +77,7 @@ func decodeVertex(data []byte) (v Vertex, err error) {
 }
 
 func decodeLog(data []byte) (l Log, err error) {
-	err = fields(data, func(n protowire.Number, value []byte, _ uint64) error {
+	err = fields(data, func(n int, value []byte, _ uint64) error {
 		switch n {
 		case 1:
 			l.Vertex = string(value)
@@ -91,7 +91,7 @@ func decodeLog(data []byte) (l Log, err error) {
 
 func decodeTime(data []byte) (time.Time, error) {
 	var seconds, nanos int64
-	err := fields(data, func(n protowire.Number, _ []byte, number uint64) error {
+	err := fields(data, func(n int, _ []byte, number uint64) error {
 		switch n {
 		case 1:
 			seconds = int64(number)
@@ -103,31 +103,60 @@ func decodeTime(data []byte) (time.Time, error) {
 	return time.Unix(seconds, nanos), err
 }
 
-// fields calls f with each field: value is that of one with a length, number that of a varint.
-func fields(data []byte, f func(n protowire.Number, value []byte, number uint64) error) error {
+// Kinds of fields.
+const (
+	varintKind  = 0
+	fixed64Kind = 1
+	bytesKind   = 2
+	fixed32Kind = 5
+)
+
+var errCut = errors.New("it is cut short, or no record")
+
+// fields calls f with each field: value is that of one with a length, number that of a varint. Numbers and lengths are
+// varints as package binary reads them, so that is all of the protocol that is needed; the library for it reads its
+// program's file at every start of one.
+func fields(data []byte, f func(n int, value []byte, number uint64) error) error {
+	next := func() (uint64, error) {
+		number, size := binary.Uvarint(data)
+		if size <= 0 {
+			return 0, errCut
+		}
+		data = data[size:]
+		return number, nil
+	}
 	for len(data) > 0 {
-		n, kind, size := protowire.ConsumeTag(data)
-		if size < 0 {
-			return protowire.ParseError(size)
+		tag, err := next()
+		if err != nil {
+			return err
 		}
-		data = data[size:]
 		var value []byte
-		var number uint64
-		switch kind {
-		case protowire.BytesType:
-			value, size = protowire.ConsumeBytes(data)
-		case protowire.VarintType:
-			number, size = protowire.ConsumeVarint(data)
+		var number, length uint64
+		switch tag & 7 {
+		case varintKind:
+			number, err = next()
+		case bytesKind:
+			length, err = next()
+		case fixed64Kind:
+			length = 8
+		case fixed32Kind:
+			length = 4
 		default:
-			size = protowire.ConsumeFieldValue(n, kind, data)
+			err = errCut
 		}
-		if size < 0 {
-			return protowire.ParseError(size)
+		if err != nil || length > uint64(len(data)) {
+			return errCut
 		}
-		data = data[size:]
-		if err := f(n, value, number); err != nil {
+		if tag>>3 > maxField {
+			return errCut
+		}
+		value, data = data[:length], data[length:]
+		if err := f(int(tag>>3), value, number); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// maxField is the highest number that a field can have.
+const maxField = 1<<29 - 1

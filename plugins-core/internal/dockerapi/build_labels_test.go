@@ -31,27 +31,35 @@ func TestBuildLabels(t *testing.T) {
 		"escape":    "# escape=`\n" + evil + "CMD exec x `\n",
 		"onbuild":   evil + "ONBUILD \\\n",
 	} {
-		dir, tag := t.TempDir(), "dokku-build-labels/"+name
-		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+		for _, builder := range []string{"0", "1"} {
+			build(t, engine, name+"-"+builder, text, labels, "DOCKER_BUILDKIT="+builder)
 		}
-		var out bytes.Buffer
-		err := engine.BuildDockerfile(t.Context(), dockerapi.BuildSpec{App: "labels", Dir: dir, Dockerfile: "Dockerfile", Tag: tag, Labels: maps.Clone(labels)}, &out)
-		if err != nil {
-			t.Logf("%s: %v", name, err) // refused is as good
-			continue
+	}
+}
+
+// build builds a Dockerfile; where that works the image has the labels.
+func build(t *testing.T, engine *dockerapi.Engine, name, text string, labels map[string]string, env string) {
+	t.Helper()
+	dir, tag := t.TempDir(), "dokku-build-labels/"+name
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := engine.BuildDockerfile(t.Context(), dockerapi.BuildSpec{App: "labels", Dir: dir, Dockerfile: "Dockerfile", Tag: tag, Labels: maps.Clone(labels), Env: []string{env}}, &out)
+	if err != nil {
+		t.Logf("%s: %v", name, err) // refused is as good
+		return
+	}
+	image, err := engine.Image(t.Context(), tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range labels {
+		if got := image.Labels[key]; got != want {
+			t.Errorf("%s: label %s is %q, want %q\n%s", name, key, got, want, out.String())
 		}
-		image, err := engine.Image(t.Context(), tag)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for key, want := range labels {
-			if got := image.Labels[key]; got != want {
-				t.Errorf("%s: label %s is %q, want %q\n%s", name, key, got, want, out.String())
-			}
-		}
-		if err := engine.RemoveImage(t.Context(), tag); err != nil {
-			t.Error(err)
-		}
+	}
+	if err := engine.RemoveImage(t.Context(), tag); err != nil {
+		t.Error(err)
 	}
 }

@@ -32,7 +32,7 @@ func TestBuildWhileImagesGo(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "large"), make([]byte, 64<<20), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		spec := dockerapi.BuildSpec{App: tag, Dir: dir, Dockerfile: "Dockerfile", Tag: "dokku-build-race/" + tag}
+		spec := dockerapi.BuildSpec{App: tag, Dir: dir, Dockerfile: "Dockerfile", Tag: "dokku-build-race/" + tag, Env: []string{"DOCKER_BUILDKIT=0"}}
 		if err := engine.BuildDockerfile(t.Context(), spec, out); err != nil {
 			t.Fatalf("build %s: %v\n%s", tag, err, out.all.String())
 		}
