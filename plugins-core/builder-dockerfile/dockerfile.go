@@ -28,6 +28,7 @@ func Plugin() *plug.Plugin {
 			"builder-reason":  plug.BuilderReason(builder, func(*plug.C) string { return "the source has a Dockerfile" }),
 			"builder-build":   build,
 			"builder-release": release,
+			"core-prune":      prune,
 		},
 	}
 }
@@ -69,6 +70,7 @@ func build(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	if err := buildImage(ctx, c, a, dir); err != nil {
+		pruneAfterFailure(ctx, c)
 		return err
 	}
 	return deploy.PostBuild(ctx, c, a, builder, "dockerfile", dir)

@@ -80,17 +80,25 @@ type imageBuild struct {
 	out     io.Writer
 }
 
-// limit adds the bounds of a build to the request. Options that say otherwise count.
+// limit adds the bounds of a build to the request. Options may ask for less, but not for more.
 func (b *imageBuild) limit() {
-	if b.request.Memory == 0 && b.s.Memory > 0 {
-		b.request.Memory = b.s.Memory
-		if b.request.MemorySwap == 0 {
-			b.request.MemorySwap = b.s.Memory // none beside
+	r := &b.request
+	if most := b.s.Memory; most > 0 {
+		if r.Memory <= 0 || r.Memory > most {
+			r.Memory = most
+		}
+		if r.MemorySwap <= 0 || r.MemorySwap > most { // memory and swap together
+			r.MemorySwap = r.Memory
 		}
 	}
-	if b.request.CPUQuota == 0 && b.s.CPUs > 0 {
-		b.request.CPUPeriod = cpuPeriod
-		b.request.CPUQuota = int64(b.s.CPUs * cpuPeriod)
+	if b.s.CPUs == 0 {
+		return
+	}
+	if r.CPUPeriod == 0 {
+		r.CPUPeriod = cpuPeriod
+	}
+	if most := int64(b.s.CPUs * float64(r.CPUPeriod)); r.CPUQuota <= 0 || r.CPUQuota > most {
+		r.CPUQuota = most
 	}
 }
 

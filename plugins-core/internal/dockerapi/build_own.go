@@ -26,7 +26,7 @@ func (b *imageBuild) runOwnCommand(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(b.labels)) {
 		args = append(args, "--label", key+"="+b.labels[key])
 	}
-	args = append(append(args, boundOptions(b.s.Memory, b.s.CPUs, b.s.Options)...), b.s.Options...)
+	args = append(append(args, b.s.Options...), boundOptions(b.s.Memory, b.s.CPUs, b.s.Options)...)
 	if err := proc.Run(ctx, proc.Cmd{Args: append(args, b.s.Dir), Env: env, Stdout: b.out, Stderr: b.out}); err != nil {
 		return fmt.Errorf("cannot build the image with docker's own command (options of plugins: %q): %w", strings.Join(b.s.Options, " "), err)
 	}

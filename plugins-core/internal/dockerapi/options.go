@@ -64,7 +64,6 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		env = append(env, key+"="+value)
 		add("--env", key)
 	}
-	args = append(args, boundOptions(s.Memory, s.CPUs, options)...)
 	if s.Init {
 		args = append(args, "--init")
 	}
@@ -82,6 +81,7 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		cmd = append(slices.Clone(s.Entrypoint[1:]), cmd...)
 	}
 	args = append(args, options...)
+	args = append(args, boundOptions(s.Memory, s.CPUs, options)...)
 	args = append(args, s.Image)
 	args = append(args, cmd...)
 	out, err := proc.Output(ctx, proc.Cmd{Args: args, Env: env})
