@@ -105,7 +105,9 @@ make_network() { # DIRECTORY
   remove_bridge "$bridge"
   for subnet in $(seq 20 31); do
     if ! ip -4 route | grep -q "172\.$subnet\."; then
-      ip link add "$bridge" type bridge
+      # Without an address of its own a bridge has that of one of its ports. When that goes, what other containers are
+      # sending gets lost until they ask for the new one.
+      ip link add "$bridge" address "02:42:ac:$(printf %02x "$subnet"):00:01" type bridge
       ip address add "172.$subnet.0.1/16" dev "$bridge"
       ip link set "$bridge" up
       return
