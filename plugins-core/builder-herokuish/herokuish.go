@@ -21,7 +21,6 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // builder is the name of this builder in hooks and labels.
@@ -36,6 +35,7 @@ func Plugin() *plug.Plugin {
 			"builder-detect":  detect,
 			"builder-names":   plug.BuilderNames(builder),
 			"builder-reason":  plug.BuilderReason(builder, reason),
+			"builder-inputs":  inputs,
 			"builder-build":   build,
 			"builder-release": release,
 		},
@@ -225,12 +225,7 @@ func (b *run) variables() (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := map[string]string{}
-	for _, key := range buildstep.HostVariables() {
-		if v, ok := settings.Lookup(b.c.Env, key); ok && v != "" {
-			host[key] = v
-		}
-	}
+	host := hostVariables(b.c)
 	if len(vars)+len(host) == 0 {
 		return nil, nil
 	}

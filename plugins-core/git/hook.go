@@ -85,6 +85,9 @@ func hook(ctx context.Context, c *plug.C) error {
 	if w.NoWait = pushOption(c, "no-wait") || c.Settings().On(settings.NoWait); w.NoWait {
 		c = c.With(settings.NoWait, "1")
 	}
+	if pushOption(c, "force") {
+		c = c.With(settings.ForceBuild, "1")
+	}
 	return c.LockAs(ctx, a, w, func(c *plug.C) error { return receive(ctx, c, a, *push, branch) })
 }
 

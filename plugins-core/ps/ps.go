@@ -16,6 +16,7 @@ import (
 	releases "github.com/dokku-go/dokku/plugins-core/internal/release"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 const pluginName = "ps"
@@ -201,7 +202,8 @@ func rebuild(ctx context.Context, c *plug.C, a app.App) error {
 		if err != nil {
 			return err
 		}
-		return c.With(deploy.CauseEnv, "rebuild").Trigger(ctx, "receive-app", a.Name, strings.TrimSpace(rev))
+		// Who rebuilds does so because something has changed that is not in the source.
+		return c.With(deploy.CauseEnv, "rebuild").With(settings.ForceBuild, "1").Trigger(ctx, "receive-app", a.Name, strings.TrimSpace(rev))
 	})(ctx, c, a)
 }
 

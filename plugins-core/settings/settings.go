@@ -33,6 +33,7 @@ const (
 	BuildMemory      = "DOKKU_BUILD_MEMORY"
 	BuildCPUs        = "DOKKU_BUILD_CPUS"
 	BuildTimeout     = "DOKKU_BUILD_TIMEOUT"
+	ForceBuild       = "DOKKU_FORCE_BUILD"
 	NginxTest        = "DOKKU_NGINX_TEST_COMMAND"
 	NginxReload      = "DOKKU_NGINX_RELOAD_COMMAND"
 	NginxPIDFile     = "DOKKU_NGINX_PID_FILE"

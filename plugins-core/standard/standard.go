@@ -16,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
 	"github.com/dokku-go/dokku/plugins-core/internal/workdir"
 	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // Plugin returns the plugin.
@@ -32,7 +33,7 @@ func Plugin() *plug.Plugin {
 			{Name: "trace:on", Help: "Show each command line of hooks from now on", Run: trace(true)},
 			{Name: "trace:off", Help: "Show command lines of hooks no more", Run: trace(false)},
 			{Name: "report", Args: "[APP]", Help: "Show what is to be known of this host and of applications", Run: report},
-			{Name: "receive", Args: "APP", Run: receive},
+			{Name: "receive", Args: "[--force] APP", Run: receive},
 			{Name: "build", Args: "APP", Run: build},
 		},
 	}
@@ -139,7 +140,7 @@ func withTree(ctx context.Context, c *plug.C, f func(c *plug.C, a app.App, dir s
 }
 
 func receive(ctx context.Context, c *plug.C) error {
-	return withTree(ctx, c, func(c *plug.C, a app.App, dir string) error {
+	return withTree(ctx, deploy.Forced(c), func(c *plug.C, a app.App, dir string) error {
 		return deploy.FromDirectory(ctx, c, a, dir, "")
 	})
 }
@@ -147,7 +148,7 @@ func receive(ctx context.Context, c *plug.C) error {
 // build makes the image and does not deploy it; a deploy takes it up.
 func build(ctx context.Context, c *plug.C) error {
 	return withTree(ctx, c, func(c *plug.C, a app.App, dir string) error {
-		if err := deploy.Build(ctx, c, a, dir, ""); err != nil {
+		if _, err := deploy.Build(ctx, c.With(settings.ForceBuild, "1"), a, dir, ""); err != nil {
 			return err
 		}
 		return deploy.MakeLatest(ctx, c, a)

@@ -38,6 +38,7 @@ type Source struct {
 	Cause    string          // as in release.Release
 	Revision string          // git commit; "": that of the current release, if its image is the same
 	Phases   []release.Phase // what has been done for it already
+	Build    *release.Build  // of the image, if it is known; nil: that of the current release, if its image is the same
 	repeats  *release.Release
 }
 
@@ -45,7 +46,8 @@ type Source struct {
 // name. The caller holds the app's lock.
 func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
 	began := time.Now()
-	if err := Build(ctx, c, a, dir, rev); err != nil {
+	built, err := Build(ctx, c, a, dir, rev)
+	if err != nil {
 		tell(c, release.Event{App: a.Name, What: "build-failed", Text: firstLine(err)})
 		return err
 	}
@@ -53,7 +55,7 @@ func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) e
 	if cause == "" {
 		cause = "push"
 	}
-	s := Source{Tag: BuildTag, Cause: cause, Revision: rev, Phases: []release.Phase{since("build", began)}}
+	s := Source{Tag: BuildTag, Cause: cause, Revision: rev, Phases: []release.Phase{since("build", began)}, Build: built}
 	if err := ReleaseAndDeploy(ctx, c, a, s); err != nil {
 		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
 	}
@@ -65,44 +67,62 @@ func FromDirectory(ctx context.Context, c *plug.C, a app.App, dir, rev string) e
 	return nil
 }
 
-// Build makes the app's image of tag [BuildTag] from the source tree dir.
-func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) error {
+// Build makes the app's image of tag [BuildTag] from the source tree dir, or gives the tag to one that was made of the
+// same. It returns what the release is to remember of that.
+func Build(ctx context.Context, c *plug.C, a app.App, dir, rev string) (*release.Build, error) {
 	if err := refuseLocked(a, ""); err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkSpace(c, a); err != nil {
-		return err
+		return nil, err
 	}
 	record.Sweep(a.Dir())
 	if err := c.Trigger(ctx, "core-post-extract", a.Name, dir, rev); err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.Trigger(ctx, "post-extract", a.Name, dir, rev); err != nil {
-		return err
+		return nil, err
 	}
 	builder, why, err := chooseBuilder(ctx, c, a, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.Trigger(ctx, "pre-receive-app", a.Name, builder, dir, rev); err != nil {
-		return err
+		return nil, err
 	}
 	if err := cleanUp(ctx, c, a); err != nil {
-		return err
+		return nil, err
 	}
 	// An image of a build that failed or was cut short is not to be taken for this one's.
 	if err := dropBuild(ctx, c, a); err != nil {
-		return err
+		return nil, err
 	}
 	c.Info1("Building %s ...", a.Name)
 	c.Info1("Building %s with %s: %s", a.Name, builder, why)
+	built, done, err := reuse(ctx, c, a, builder, dir)
+	if err != nil || done {
+		return built, err
+	}
 	err = inSlot(ctx, c, a, func(c *plug.C) error {
 		return inTime(ctx, c, a, func(ctx context.Context) error { return c.Trigger(ctx, "builder-build", builder, a.Name, dir) })
 	})
-	if err != nil {
-		return errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
+	if err == nil && built != nil {
+		built.Image, err = buildID(ctx, c, a)
 	}
-	return nil
+	if err != nil {
+		return nil, errors.Join(err, dropBuild(context.WithoutCancel(ctx), c, a))
+	}
+	return built, nil
+}
+
+// buildID is the id of the image that was just built.
+func buildID(ctx context.Context, c *plug.C, a app.App) (string, error) {
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return "", err
+	}
+	defer engine.Close()
+	return engine.ImageID(ctx, a.Image(BuildTag))
 }
 
 // cleanUp removes what earlier deploys have left, unless an admin does not want that.

@@ -38,7 +38,10 @@ func buildStage(t *testing.T, lib, slots string, f func(c *pluginhook.Call) erro
 	return s
 }
 
-func build(ctx context.Context, s *stage) error { return deploy.Build(ctx, s.c, s.app, "/src", "") }
+func build(ctx context.Context, s *stage) error {
+	_, err := deploy.Build(ctx, s.c, s.app, "/src", "")
+	return err
+}
 
 // TestSlots has a build wait for the end of another, a third one not wait, and a fourth one give up.
 func TestSlots(t *testing.T) {
@@ -103,7 +106,7 @@ func TestSlotInside(t *testing.T) {
 		call := *c
 		call.Runner = &pluginhook.Runner{Path: s.c.Runner.Path, Env: c.Env, Exec: s.c.Runner.Exec}
 		inner := &plug.C{Call: &call}
-		if err := deploy.Build(t.Context(), inner, app.App{Name: "two", Root: s.app.Root}, "/src", ""); err != nil {
+		if _, err := deploy.Build(t.Context(), inner, app.App{Name: "two", Root: s.app.Root}, "/src", ""); err != nil {
 			return err
 		}
 		st, err := os.Open(filepath.Join(lib, "data/build-slots/slot.1"))

@@ -77,7 +77,7 @@ func begin(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, 
 	if err != nil {
 		return nil, err
 	}
-	r := &release.Release{Cause: s.Cause, Revision: s.Revision, Branch: c.Getenv(BranchEnv), Image: image, Phases: s.Phases,
+	r := &release.Release{Cause: s.Cause, Revision: s.Revision, Branch: c.Getenv(BranchEnv), Image: image, Phases: s.Phases, Build: s.Build,
 		By: release.By{Name: c.Getenv("SSH_NAME"), Fingerprint: c.Getenv("FINGERPRINT"), User: c.Getenv("SSH_USER")}}
 	if current != nil {
 		r.Previous = current.Number
@@ -87,9 +87,15 @@ func begin(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, 
 		if r.Revision == "" && current.Image == image {
 			r.Revision = current.Revision
 		}
+		if r.Build == nil && current.Image == image {
+			r.Build = current.Build.Again(current)
+		}
 	}
 	if old := s.repeats; old != nil {
 		r.RollbackOf, r.Config, r.Processes, r.Domains, r.Files = old.Number, old.Config, old.Processes, old.Domains, old.Files
+		if old.Image == image {
+			r.Build = old.Build.Again(old)
+		}
 		err = r.Remember(a)
 	} else {
 		err = r.Observe(a)

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
@@ -53,25 +55,38 @@ func Set(s settings.Settings, plugin, app, key, value string) error {
 	return record.Write(file, []byte(value), 0o600)
 }
 
-// Clone gives the app of name to all of the plugin's properties that the app of name from has.
-func Clone(s settings.Settings, plugin, from, to string) error {
-	if err := checkNames(from, to); err != nil {
-		return err
-	}
-	dir := filepath.Dir(path(s, plugin, from, "x"))
+// All returns the app's own values by key; those of all apps for [Global].
+func All(s settings.Settings, plugin, app string) (map[string]string, error) {
+	dir := filepath.Dir(path(s, plugin, app, "x"))
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot read the properties of %q: %w", from, err)
+		return nil, fmt.Errorf("cannot read the properties of %q: %w", app, err)
 	}
+	all := map[string]string{}
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
 			continue
 		}
 		value, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
-			return fmt.Errorf("cannot read the properties of %q: %w", from, err)
+			return nil, fmt.Errorf("cannot read the properties of %q: %w", app, err)
 		}
-		if err := Set(s, plugin, to, e.Name(), string(value)); err != nil {
+		all[e.Name()] = string(value)
+	}
+	return all, nil
+}
+
+// Clone gives the app of name to all of the plugin's properties that the app of name from has.
+func Clone(s settings.Settings, plugin, from, to string) error {
+	if err := checkNames(from, to); err != nil {
+		return err
+	}
+	all, err := All(s, plugin, from)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if err := Set(s, plugin, to, key, all[key]); err != nil {
 			return err
 		}
 	}

@@ -62,11 +62,29 @@ type Release struct {
 	Reason        string            `json:"reason,omitempty"` // why it did not stay
 	Output        string            `json:"output,omitempty"` // the last that its containers said, when they crashed
 	Phases        []Phase           `json:"phases"`
+	Build         *Build            `json:"build,omitempty"` // what its image was built from, where that can be told
 
 	// Before is the text of the settings that a rollback replaces, to be put back when it does not come to its end;
 	// null where there was no such file. It is dropped when the release
 	// cannot be taken back any more.
 	Before map[string]*string `json:"before,omitempty"`
+}
+
+// Build is what is remembered of the build of an image, so that the same need not be built again.
+type Build struct {
+	Key     string `json:"key"`               // hash of all that it depends on
+	Image   string `json:"image"`             // id of what was built, before any hook of a release changed it
+	Release int    `json:"release,omitempty"` // the release that it was built for; 0: the one of this record
+}
+
+// Again is what the record of a later release than r, whose build this is, keeps of it.
+func (b *Build) Again(r *Release) *Build {
+	if b == nil || b.Release != 0 {
+		return b
+	}
+	later := *b
+	later.Release = r.Number
+	return &later
 }
 
 // By is who made a release.

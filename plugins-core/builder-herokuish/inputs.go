@@ -1,0 +1,65 @@
+package builderherokuish
+
+import (
+	"context"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
+)
+
+// inputs prints what a build depends on beside its tree: BUILDER APP DIR. The stack has the buildpacks of core in it; one
+// that is fetched from elsewhere is known by its name only.
+func inputs(ctx context.Context, c *plug.C) error {
+	if c.Arg(0) != builder {
+		return nil
+	}
+	a, err := c.App(1)
+	if err != nil {
+		return err
+	}
+	stack, err := c.FirstLine(ctx, "buildpack-stack-name", a.Name)
+	if err != nil {
+		return err
+	}
+	if stack == "" {
+		stack = c.Settings().StackImage()
+	}
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	id, err := engine.ImageID(ctx, stack)
+	if err != nil || id == "" { // the build says so
+		return err
+	}
+	vars, err := a.MergedEnv()
+	if err != nil {
+		return err
+	}
+	own, err := property.All(c.Settings(), "buildpacks", a.Name)
+	if err != nil {
+		return err
+	}
+	global, err := property.All(c.Settings(), "buildpacks", property.Global)
+	if err != nil {
+		return err
+	}
+	deploy.Inputs(c, []string{id}, vars, hostVariables(c), own, global)
+	return nil
+}
+
+// hostVariables are those of the host that a build sees.
+func hostVariables(c *plug.C) map[string]string {
+	host := map[string]string{}
+	for _, key := range buildstep.HostVariables() {
+		if v, ok := settings.Lookup(c.Env, key); ok && v != "" {
+			host[key] = v
+		}
+	}
+	return host
+}
