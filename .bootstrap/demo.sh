@@ -29,7 +29,7 @@ demo() {
   finish_job programs
   demo_platform
   phase stack "Image that apps are built on"
-  finish_stack demo "$DEMO/dokku"
+  finish_stack
   demo_push
   demo_push_again
   # The developer's part is the user's who called sudo.
@@ -68,10 +68,7 @@ demo_stack_begins() {
   if [ ! -e "$CACHE" ]; then
     echo "$CACHE" >"$DEMO/made/cache"
   fi
-  prepare_stack
-  if [ -n "$STACK_TAR" ]; then
-    echo "dokku/stack-base:$STACK_ID" >>"$DEMO/made/images"
-  fi
+  prepare_stack demo
 }
 
 demo_platform() {
@@ -309,7 +306,7 @@ demo_clean() {
   fi
   if [ -e "$DEMO/made/cache" ]; then
     cache=$(cat "$DEMO/made/cache")
-    rm -f "$cache"/stack-*.tar.zst
+    rm -f "$cache"/stack-*.tar.zst "$cache"/.stack-*
     rmdir "$cache" 2>/dev/null || :
   fi
   [ -z "$(mounts_below "$DEMO")" ] || die "cannot remove $DEMO: there are still mounts in it"
@@ -334,6 +331,7 @@ demo_clean_engine() { # DOCKER_HOST
     return
   fi
   ours="label=com.dokku.instance=$DEMO/root"
+  base=$(docker image inspect --format '{{index .Config.Labels "com.dokku.stack-base"}}' dokku/stack:demo 2>/dev/null || :)
   docker container ls -aq --filter "$ours" | while read -r id; do
     docker container rm -fv "$id" >/dev/null
   done
@@ -341,9 +339,11 @@ demo_clean_engine() { # DOCKER_HOST
     docker image ls --format '{{.Repository}}:{{.Tag}}' --filter "$ours" | grep -v '<none>' || :
     docker image ls -q --no-trunc --filter "$ours" --filter dangling=true
     echo dokku/stack:demo
-    echo dokku/stack-base:demo
-    cat "$DEMO/made/images" 2>/dev/null || :
   } | while read -r image; do
     docker image rm "$image" >/dev/null 2>&1 || :
   done
+  # Another stack may be made of the same.
+  if [ -n "$base" ] && [ -z "$(docker image ls -q --filter "label=com.dokku.stack-base=$base")" ]; then
+    docker image rm "$base" >/dev/null 2>&1 || :
+  fi
 }

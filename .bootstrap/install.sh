@@ -19,9 +19,9 @@ install_host() {
   step "packages" "dpkg-query -W" install_packages
   step "daemons" running_daemons install_daemons
   export DOCKER_HOST="${DOCKER_HOST:-$HOST_ENGINE}"
-  prepare_stack
+  prepare_stack latest
   finish_job programs
-  step "programs in $INSTALL_BIN" "state_of $INSTALL_BIN/dokku $INSTALL_BIN/sshcommand $INSTALL_BIN/pluginhook" install_programs
+  step "programs in $INSTALL_BIN" "state_of $INSTALL_BIN/dokku $INSTALL_BIN/buildstep $INSTALL_BIN/sshcommand $INSTALL_BIN/pluginhook" install_programs
   phase platform "Platform"
   step "user dokku" "state_of $INSTALL_ROOT/.ssh $INSTALL_ROOT/.sshcommand /etc/passwd /etc/group" install_user
   step "core plugins in $INSTALL_LIB" "state_of $INSTALL_LIB/core-plugins $INSTALL_LIB/plugins" "$INSTALL_BIN/dokku" core-install
@@ -30,7 +30,8 @@ install_host() {
   step "install hooks of the plugins" "state_of /etc/nginx /etc/sudoers.d /etc/systemd/system $INSTALL_ROOT/HOSTNAME $INSTALL_ROOT/VHOST $INSTALL_LIB/plugins" \
     "$INSTALL_BIN/dokku" plugins-install
   phase stack "Image that apps are built on"
-  step "dokku/stack" "docker image inspect --format {{.Id}} dokku/stack:latest" finish_stack latest "$INSTALL_BIN/dokku"
+  finish_stack
+  tell_step dokku/stack "$STACK_BEFORE" "$(stack_id)"
   phase boot "Start at boot"
   step "boot job" "state_of $INSTALL_UNIT /etc/systemd/system/multi-user.target.wants" install_boot_job
   install_next
@@ -44,11 +45,15 @@ step() { # NAME STATE COMMAND...
   shift 2
   before=$($state 2>/dev/null || :)
   "$@"
-  if [ "$before" = "$($state 2>/dev/null || :)" ]; then
-    note "$step_name: unchanged"
+  tell_step "$step_name" "$before" "$($state 2>/dev/null || :)"
+}
+
+tell_step() { # NAME BEFORE AFTER
+  if [ "$2" = "$3" ]; then
+    note "$1: unchanged"
   else
-    note "$step_name: changed"
-    INSTALL_CHANGED="$INSTALL_CHANGED, $step_name"
+    note "$1: changed"
+    INSTALL_CHANGED="$INSTALL_CHANGED, $1"
   fi
 }
 
@@ -108,6 +113,10 @@ install_programs() {
       mv "$INSTALL_BIN/.$program.new" "$INSTALL_BIN/$program"
     fi
   done
+  # The command buildstep is dokku by another name.
+  if [ ! -e "$INSTALL_BIN/buildstep" ]; then
+    ln -s dokku "$INSTALL_BIN/buildstep"
+  fi
 }
 
 install_user() {

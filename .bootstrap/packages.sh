@@ -92,7 +92,7 @@ need_certificates() { need_without_services /etc/ssl/certs/ca-certificates.crt:c
 # platform_programs lists what a platform is made of.
 platform_programs() {
   echo dockerd:docker.io docker:docker.io nginx:nginx sshd:openssh-server ssh:openssh-client git:git sudo:sudo curl:curl \
-    mmdebstrap:mmdebstrap zstd:zstd mount:mount ps:procps ip:iproute2 iptables:iptables \
+    mmdebstrap:mmdebstrap mount:mount ps:procps ip:iproute2 iptables:iptables \
     /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
   # An engine that finds AppArmor in the kernel starts nothing without it.
   if grep -qs Y /sys/module/apparmor/parameters/enabled; then

@@ -20,17 +20,17 @@ prepare_tests() {
   start_job programs build
   # shellcheck disable=SC2046 # a list
   need_without_services $(platform_programs) shellcheck:shellcheck gcc:gcc /usr/include/stdio.h:libc6-dev \
-    python3:python3 column:bsdextrautils openssl:openssl xauth:xauth mkfs.ext4:e2fsprogs
+    python3:python3 column:bsdextrautils openssl:openssl xauth:xauth mkfs.ext4:e2fsprogs \
+    xz:xz-utils zstd:zstd
   phase engine "Docker engine"
   test_engine
-  prepare_stack
+  prepare_stack latest
   finish_job programs
 }
 
 finish_tests_stack() {
   phase stack "Image that apps are built on"
-  test_dokku core-install >/dev/null
-  finish_stack latest test_dokku
+  finish_stack
 }
 
 # test_engine takes the host's engine, or demo's, or starts one that ends with us.
@@ -48,13 +48,6 @@ test_end() {
   if [ -d "$TEST_DIR" ]; then
     rmdir "$TEST_DIR"
   fi
-}
-
-# test_dokku is dokku of a platform that is there to make the stack, and for nothing else.
-test_dokku() {
-  mkdir -p "$WORK/root"
-  env -u DOKKU_IMAGE DOKKU_ROOT="$WORK/root" DOKKU_LIB_ROOT="$WORK/lib" PLUGIN_PATH="$WORK/lib/plugins" \
-    DOKKU_SYSTEM_USER="$(id -un)" DOKKU_SYSTEM_GROUP="$(id -gn)" "$SRC/bin/dokku" "$@"
 }
 
 # checks runs all of them, whether or not one fails.

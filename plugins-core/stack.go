@@ -12,10 +12,19 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/shim"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
+	"github.com/dokku-go/dokku/plugins-core/stack"
 )
 
 // Stack runs one of the programs of containers of the stack image, in such a container, and returns its status.
 func Stack(args []string, stdout, stderr io.Writer) int { return buildstep.Main(args, stdout, stderr) }
+
+// Buildstep is the command buildstep, which builds an image of a tar without a platform, and returns its status.
+func Buildstep(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return plug.Report(stderr, "", stack.Buildstep(ctx, args, env, stdin, stdout, stderr))
+}
+
+// BuildstepProgram is the name by which that command is called: a link to dokku.
+const BuildstepProgram = "buildstep"
 
 // StackProgram is where we are in images of the stack, and only there.
 const StackProgram = buildstep.Program

@@ -15,7 +15,7 @@ import (
 )
 
 // platformScripts are the areas whose scripts run against a whole platform: real sshd, git, docker and nginx.
-var platformScripts = []string{"checks_*.txtar", "dokku_*.txtar", "git_*.txtar", "deploy_*.txtar", "release_*.txtar"}
+var platformScripts = []string{"checks_*.txtar", "stack_*.txtar", "dokku_*.txtar", "git_*.txtar", "deploy_*.txtar", "release_*.txtar"}
 
 // ownScripts break nginx' configuration on purpose, or are about all apps of a host, so each has a platform to itself.
 var ownScripts = []string{"nginx_*.txtar", "host_*.txtar"}

@@ -45,7 +45,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
-	return dir, buildPrograms(dir)
+	return dir, errors.Join(buildPrograms(dir), os.Symlink("dokku", dir+"/buildstep"))
 })
 
 // buildPrograms builds the three binaries in a directory.
@@ -150,7 +150,7 @@ func (p *platform) makeStack() error {
 	if p.engine != nil {
 		return nil
 	}
-	return p.run(nil, p.bin+"/dokku", "stack:build")
+	return p.run(nil, p.bin+"/dokku", "stack:create", "--from", "dokku/stack:latest")
 }
 
 // makeUser makes the system user with our own sshcommand, and a key that may use it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -31,6 +32,11 @@ const sshCommandEnv = "SSH_ORIGINAL_COMMAND"
 func Main(args []string) int {
 	if args[0] == core.EnvProgram {
 		return core.RestoreEnv(args[1:], os.Environ(), os.Stderr)
+	}
+	if filepath.Base(args[0]) == core.BuildstepProgram {
+		ctx, stop := pluginhook.WithSignals(context.Background())
+		defer stop()
+		return core.Buildstep(ctx, args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	}
 	// Whatever the login's umask: nginx' workers, who are another user, look into directories of ours. What is secret
 	// is written with a mode of its own.

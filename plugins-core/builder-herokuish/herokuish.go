@@ -95,7 +95,7 @@ func build(ctx context.Context, c *plug.C) error {
 	if id, err := engine.ImageID(ctx, b.image); err != nil {
 		return err
 	} else if id == "" {
-		return fmt.Errorf("cannot build %q: there is no stack image %s; make it with: dokku stack:build ROOTFS.tar", a.Name, b.image)
+		return fmt.Errorf("cannot build %q: there is no stack image %s; make it as root: dokku stack:create", a.Name, b.image)
 	}
 	changed, err := b.preBuild(ctx)
 	if err != nil {

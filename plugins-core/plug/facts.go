@@ -27,6 +27,14 @@ type Reporter struct {
 	Of     func(ctx context.Context, c *C, a app.App) (Facts, error)
 	Global func(ctx context.Context, c *C) (Facts, error) // nil: --global is unknown
 	Bare   bool                                           // there are facts without the area
+	Other  *Subject                                       // it reports on these, and not on apps
+}
+
+// Subject is what a report is about that is not about apps.
+type Subject struct {
+	Name string // in help and as a key, such as stack
+	List func(ctx context.Context, c *C) ([]string, error)
+	Of   func(ctx context.Context, c *C, name string) (Facts, error)
 }
 
 // Hook is the plugin's part of a report on all: [APP].
@@ -41,6 +49,9 @@ const globalWord = "--global"
 // Args are the words that a report takes.
 func (r Reporter) Args() string {
 	target := "[APP]"
+	if r.Other != nil {
+		target = "[" + strings.ToUpper(r.Other.Name) + "]"
+	}
 	if r.Global != nil {
 		target = "[APP|--global]"
 	}
@@ -55,9 +66,9 @@ func (r Reporter) Run(ctx context.Context, c *C) error {
 	}
 	if len(names) == 0 {
 		if flag != "" {
-			return c.Usage("cannot show %s of no app: name the app", flag)
+			return c.Usage("cannot show %s of no %s: name the %s", flag, r.subject(), r.subject())
 		}
-		if names, err = app.List(c.Settings().Root()); err != nil {
+		if names, err = r.list(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -68,6 +79,20 @@ func (r Reporter) Run(ctx context.Context, c *C) error {
 	return errors.Join(errs...)
 }
 
+func (r Reporter) subject() string {
+	if r.Other != nil {
+		return r.Other.Name
+	}
+	return "app"
+}
+
+func (r Reporter) list(ctx context.Context, c *C) ([]string, error) {
+	if r.Other != nil {
+		return r.Other.List(ctx, c)
+	}
+	return app.List(c.Settings().Root())
+}
+
 func (r Reporter) one(ctx context.Context, c *C, name, format, flag string) error {
 	if name == globalWord {
 		facts, err := r.Global(ctx, c)
@@ -75,6 +100,13 @@ func (r Reporter) one(ctx context.Context, c *C, name, format, flag string) erro
 			return err
 		}
 		return r.print(c, facts, "Global", format, flag)
+	}
+	if r.Other != nil {
+		facts, err := r.Other.Of(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		return r.print(c, facts, name, format, flag)
 	}
 	a, err := app.Find(c.Settings().Root(), name)
 	if err != nil {
@@ -141,7 +173,7 @@ func (r Reporter) print(c *C, facts Facts, name, format, flag string) error {
 		return fmt.Errorf("Invalid flag passed, valid flags: %s", strings.Join(valid, ", "))
 	}
 	if format == "json" {
-		out := map[string]string{"app": name}
+		out := map[string]string{r.subject(): name}
 		for _, fact := range facts {
 			out[key(fact)] = fact.Value
 		}

@@ -60,6 +60,7 @@ const (
 	ArchiveMB        = "DOKKU_ARCHIVE_MAX_MB"
 	ArchiveFiles     = "DOKKU_ARCHIVE_MAX_FILES"
 	FetchTimeout     = "DOKKU_FETCH_TIMEOUT"
+	CacheDir         = "DOKKU_CACHE_DIR"
 )
 
 // Lookup returns the value of key in env, a list of KEY=VALUE in which the last one wins.
@@ -139,7 +140,24 @@ func (s Settings) User() string { return s.Get(SystemUser, "dokku") }
 func (s Settings) Group() string { return s.Get(SystemGroup, s.User()) }
 
 // StackImage is the image on which Procfile apps are built.
-func (s Settings) StackImage() string { return s.Get(StackImage, "dokku/stack:latest") }
+func (s Settings) StackImage() string { return StackRef(s.Get(StackImage, "dokku/stack:latest")) }
+
+// StackRef is the image that a name of a stack means: a plain word is a tag of dokku/stack, buildstep is the image of
+// 2014, and everything else is the name of an image.
+func StackRef(name string) string {
+	switch {
+	case name == "buildstep":
+		return "progrium/buildstep:latest"
+	case !strings.ContainsAny(name, "/:@"):
+		return "dokku/stack:" + name
+	case !strings.Contains(name[strings.LastIndexByte(name, '/')+1:], ":") && !strings.Contains(name, "@"):
+		return name + ":latest"
+	}
+	return name
+}
+
+// CacheDir is where what takes long to make and is the same for all platforms of the host is kept, DOKKU_CACHE_DIR.
+func (s Settings) CacheDir() string { return s.Get(CacheDir, "/var/cache/dokku") }
 
 // Command splits the setting key, a command line, into words; def is used when it is not set.
 func (s Settings) Command(key, def string) ([]string, error) {

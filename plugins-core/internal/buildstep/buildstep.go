@@ -33,6 +33,12 @@ const (
 // Program is where the dokku program lies in the stack image.
 const Program = "/build/dokku"
 
+// Programs are the names that the program has in the stack image beside that, and the words that [Main] knows it by.
+// Herokuish is what plugins call that were made for that image.
+func Programs() map[string]string {
+	return map[string]string{"build/builder": "builder", "start": "start", "exec": "exec", "run.sh": "run.sh", "bin/herokuish": "herokuish"}
+}
+
 // Stack is the name that buildpacks see in STACK.
 const Stack = "dokku-12"
 
@@ -67,6 +73,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		err = start(args[1:])
 	case "exec":
 		err = execute(args[1:])
+	case "run.sh":
+		return runSh(args[1:], stdout, stderr)
+	case "herokuish":
+		return herokuish(args[1:], stdout, stderr)
 	default:
 		err = usageError(fmt.Sprintf("cannot run %q: want builder, start or exec", program))
 	}

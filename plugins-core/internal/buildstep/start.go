@@ -62,23 +62,31 @@ func supervise(argv []string) error {
 	return reap(cmd.Process.Pid)
 }
 
-// reap waits for the app and for every orphan that becomes ours meanwhile, and exits as the app did.
+// reap waits for the app and for every orphan that becomes ours meanwhile, and exits as the app did. A shell that was
+// ended by a signal may leave behind, in the app's process group, the program that it ran and that takes its time over the
+// same signal: the end of the container would cut that short.
 func reap(pid int) error {
-	for {
+	var end error
+	ended := false
+	for !ended || unix.Kill(-pid, 0) == nil {
 		var ws unix.WaitStatus
 		got, err := unix.Wait4(-1, &ws, 0, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
+		case err != nil && ended:
+			return end
 		case err != nil:
 			return fmt.Errorf("cannot wait for the app: %w", err)
-		case got == pid && ws.Exited() && ws.ExitStatus() == 0:
+		case got != pid:
+		case ws.Exited() && ws.ExitStatus() == 0:
 			return nil
-		case got == pid && ws.Exited():
+		case ws.Exited():
 			return statusError(ws.ExitStatus())
-		case got == pid && ws.Signaled():
-			return statusError(128 + int(ws.Signal()))
+		case ws.Signaled():
+			end, ended = statusError(128+int(ws.Signal())), true
 		}
 	}
+	return end
 }
 
 // statusError is the app's own status, of which there is nothing to say.

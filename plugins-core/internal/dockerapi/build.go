@@ -197,5 +197,5 @@ func (e *Engine) Import(ctx context.Context, tar io.Reader, ref string, changes 
 		return explain("import image "+ref, err)
 	}
 	defer r.Close()
-	return copyMessages(ctx, r, io.Discard, nil)
+	return of("import image "+ref, copyMessages(ctx, r, io.Discard, nil))
 }

@@ -257,8 +257,13 @@ func (e *Engine) Logs(ctx context.Context, id string, lines int, follow bool, st
 
 // Commit makes an image of a container.
 func (e *Engine) Commit(ctx context.Context, id, ref string, cmd []string, changes []string, labels map[string]string) (string, error) {
+	return e.CommitWithComment(ctx, id, ref, "", cmd, changes, labels)
+}
+
+// CommitWithComment is Commit with a word on the image, which, other than a label, no image inherits that is built on it.
+func (e *Engine) CommitWithComment(ctx context.Context, id, ref, comment string, cmd []string, changes []string, labels map[string]string) (string, error) {
 	made, err := e.cli.ContainerCommit(ctx, id, container.CommitOptions{
-		Reference: ref, Changes: changes, Config: &container.Config{Cmd: cmd, Labels: labels}})
+		Reference: ref, Comment: comment, Changes: changes, Config: &container.Config{Cmd: cmd, Labels: labels}})
 	if err != nil {
 		return "", explain("make an image of the build", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
@@ -124,6 +125,9 @@ type Image struct {
 	Entrypoint []string
 	Builder    string // LabelBuilder
 	WorkDir    string // of its processes
+	Created    time.Time
+	Bytes      int64
+	Comment    string // of [Engine.CommitWithComment]
 }
 
 // Image inspects the image ref.
@@ -132,7 +136,8 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 	if err != nil {
 		return nil, explain("inspect image "+ref, err)
 	}
-	img := &Image{ID: got.ID}
+	img := &Image{ID: got.ID, Bytes: got.Size, Comment: got.Comment}
+	img.Created, _ = time.Parse(time.RFC3339Nano, got.Created) // an image may not say
 	if c := got.Config; c != nil {
 		img.Labels, img.Cmd, img.Builder, img.WorkDir = c.Labels, c.Cmd, c.Labels[LabelBuilder], c.WorkingDir
 		img.Entrypoint = c.Entrypoint

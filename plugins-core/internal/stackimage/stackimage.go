@@ -1,0 +1,101 @@
+// Package stackimage is what is known of an image on which apps are built, whoever made it: which program builds there,
+// and, of those that stack:create has made, what they are made of (toolchain-2014, sections 9.1 and 9.7).
+package stackimage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+)
+
+// Labels of images that stack:create has made. What is built on a stack inherits them: [IsStack] tells it apart.
+const (
+	LabelName         = "com.dokku.stack-name"         // by which the stack was made
+	LabelContent      = "com.dokku.stack-content"      // the hash of what was laid over its base
+	LabelKind         = "com.dokku.stack-kind"         // a [Kind]
+	LabelFrom         = "com.dokku.stack-from"         // what it was made from
+	LabelBase         = "com.dokku.stack-base"         // the id of the image that ours was laid over
+	LabelRecipe       = "com.dokku.stack-recipe"       // of a root file system that was made here: the name of its recipe
+	LabelSuite        = "com.dokku.stack-suite"        // its Debian
+	LabelWith         = "com.dokku.stack-with"         // its languages
+	LabelCertificates = "com.dokku.stack-certificates" // the name of the set of certificates that it trusts beside the usual
+)
+
+// IsStack tells whether an image that has these names and labels is a stack that was made here, and not an image that was
+// built on one.
+func IsStack(names []string, labels map[string]string) bool {
+	_, ofApp := labels[dockerapi.LabelApp]
+	name := labels[LabelName]
+	for _, n := range names {
+		if n == name && name != "" && !ofApp {
+			return true
+		}
+	}
+	return false
+}
+
+// Kind is which programs an image has.
+type Kind string
+
+// The kinds of images.
+const (
+	Ours      Kind = "dokku"     // has our programs
+	Buildstep Kind = "buildstep" // has /build/builder, as the images of 2014 do
+	Herokuish Kind = "herokuish" // has /build, which is a program
+	Bare      Kind = "bare"      // has none: nothing can be built on it
+)
+
+// KindOf looks at the image ref.
+func KindOf(ctx context.Context, engine *dockerapi.Engine, ref string) (kind Kind, err error) {
+	img, err := engine.Image(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	if kind := Kind(img.Labels[LabelKind]); kind != "" {
+		return kind, nil
+	}
+	id, err := engine.Create(ctx, dockerapi.Spec{Kind: "build", Image: ref, Entrypoint: []string{}, Cmd: []string{"/bin/true"}})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, engine.Remove(context.WithoutCancel(ctx), id)) }()
+	switch path, isDir, err := engine.FirstFile(ctx, id, buildstep.Program, "/build/builder", "/build", "/bin/herokuish"); {
+	case err != nil:
+		return "", err
+	case path == buildstep.Program:
+		return Ours, nil
+	case path == "/build/builder":
+		return Buildstep, nil
+	case path == "/build" && !isDir, path == "/bin/herokuish":
+		return Herokuish, nil
+	}
+	return Bare, nil
+}
+
+// Script is the line of shell that builds the tree in /app in a container of such an image. A program of others is told
+// through its environment what ours reads from files, and what only the build may know is taken away behind it. Herokuish
+// reads the variables of the app from files, too.
+func (k Kind) Script() string {
+	switch k {
+	case Buildstep:
+		return foreign("/build/builder", buildstep.HostEnvDir+"/* "+buildstep.EnvDir+"/*")
+	case Herokuish:
+		return foreign("/build", buildstep.HostEnvDir+"/*")
+	}
+	return "exec /build/builder"
+}
+
+func foreign(program, variables string) string {
+	return `for f in ` + variables + `; do
+  name=${f##*/}
+  case $name in PATH | HOME | *[!A-Za-z0-9_]*) continue ;; esac
+  if [ -f "$f" ]; then value=$(cat "$f" && echo .) && export "$name=${value%.}"; fi
+done
+export CACHE_PATH=/cache
+` + program + ` </dev/null
+status=$?
+rm -rf ` + buildstep.EnvDir + " " + buildstep.HostEnvDir + `
+exit $status`
+}
