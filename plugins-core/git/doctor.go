@@ -34,6 +34,8 @@ func diagnose(_ context.Context, c *plug.C, d *plug.Diagnosis) {
 			d.Violation("git", a.Name, "mend the repository: git -C "+a.Dir()+" fsck", "branch %s cannot be read: %v", branch, err)
 		case rev == "":
 			d.Violation("git", a.Name, "dokku recover "+a.Name, "there is no branch %s, and %.7s is in service", branch, current.Revision)
+		case isSynced(c, a, rev, current.Revision):
+			d.Note("git", a.Name, "branch %s is at %.7s, which was fetched and is not built: dokku ps:rebuild %s", branch, rev, a.Name)
 		case rev != current.Revision:
 			d.Violation("git", a.Name, "dokku recover "+a.Name, "branch %s is at %.7s, and %.7s is in service", branch, rev, current.Revision)
 		}

@@ -106,7 +106,10 @@ func settle(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	now, err := readRef(a, ref)
-	if err != nil || now == rev {
+	if err == nil && now == rev {
+		return forgetSynced(c, a)
+	}
+	if err != nil || isSynced(c, a, now, rev) {
 		return err
 	}
 	git := func(args ...string) error {

@@ -202,10 +202,14 @@ func tellSource(ctx context.Context, c *plug.C, a app.App, kind, source string) 
 	}
 }
 
-// sourceSet is deploy-source-set, APP TYPE SOURCE: it keeps which image an app was made of, as long as it is.
+// sourceSet is deploy-source-set, APP TYPE SOURCE: it keeps which image an app was made of, as long as it is, and forgets
+// what was fetched before.
 func sourceSet(_ context.Context, c *plug.C) error {
 	a, err := c.App(0)
 	if err != nil {
+		return err
+	}
+	if err := forgetSynced(c, a); err != nil {
 		return err
 	}
 	image := ""

@@ -97,3 +97,74 @@ func TestRefuseInside(t *testing.T) {
 		}
 	}
 }
+
+func TestParseRemote(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]remote{
+		"https://host/a/b.git":             {address: "https://host/a/b.git", shown: "https://host/a/b.git"},
+		"https://me:hidden@host/a?token=x": {address: "https://me:hidden@host/a?token=x", shown: "https://host/a", secret: "hidden"},
+		"https://hidden@host/a":            {address: "https://hidden@host/a", shown: "https://host/a", secret: "hidden"},
+		"ssh://git@host:22/a":              {address: "ssh://git@host:22/a", shown: "ssh://host:22/a"},
+		"git://[::1]:9418/a":               {address: "git://[::1]:9418/a", shown: "git://[::1]:9418/a"},
+		"git@host.example:a/b.git":         {address: "git@host.example:a/b.git", shown: "git@host.example:a/b.git"},
+		"host:/abs":                        {address: "host:/abs", shown: "host:/abs"},
+		"/a/../b":                          {address: "/b", shown: "/b", local: true},
+		"file:///a":                        {address: "/a", shown: "/a", local: true},
+	} {
+		got, err := parseRemote(text)
+		if err != nil || got != want {
+			t.Errorf("%q: got %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-x", "a", "./a", "../a", "ext::sh", "ext::sh:x", "fd::7", "http::x", "https://", "https://host", "https://-x/a", "https://host/-x",
+		"ssh://-oProxyCommand=x/a", "ssh://-x@host/a", "-x@host:a", "u@-x:a", "host:-x", "host:", ":a", "ftp://h/a", "file://other/a", "https://h/a b",
+		"https://h/\n", "a@b@c:d", "git+ssh://h/a", "u$(id)@h:a", "h;id:a", "\xff:a"} {
+		if got, err := parseRemote(text); err == nil {
+			t.Errorf("%q: got %+v, want an error", text, got)
+		}
+	}
+	r, _ := parseRemote("https://me:a%20b@host/x")
+	if got := r.hide("x a b y a+b z"); got != "x *** y *** z" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// FuzzParseRemote takes any text for the address of a repository: nothing that git or ssh would take for an option or a
+// command passes.
+func FuzzParseRemote(f *testing.F) {
+	for _, text := range []string{"https://me:hidden@host/a?token=x", "ext::sh -c id", "git@host:a", "ssh://-oProxyCommand=x/a", "/a", "host:-x", "file:///a"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := parseRemote(text)
+		if err != nil {
+			return
+		}
+		scheme, _, _ := strings.Cut(r.address, ":")
+		switch {
+		case strings.HasPrefix(r.address, "-"), strings.ContainsAny(r.address, "\n\x00"), !r.local && strings.HasPrefix(r.address[len(scheme):], "::"),
+			r.local != strings.HasPrefix(r.address, "/"), strings.Contains(r.address, "://-"), strings.Contains(r.address, "@-"):
+			t.Errorf("%q: got %+v", text, r)
+		}
+	})
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	found := map[string]bool{"refs/heads/main": true, "refs/tags/v1": true, "refs/heads/v1": false, "refs/heads/both": true, "refs/tags/both": true}
+	for _, c := range []struct{ ref, configured, refspec, branch string }{
+		{"", "", "+refs/heads/main:refs/fetched/it", "main"},
+		{"", "other", "", ""},
+		{"main", "other", "+refs/heads/main:refs/fetched/it", "main"},
+		{"both", "", "+refs/heads/both:refs/fetched/it", "both"},
+		{"v1", "", "+refs/tags/v1:refs/fetched/it", ""},
+		{"abcdef1", "", "+refs/heads/*:refs/fetched/heads/*", ""},
+		{"abcdef", "", "", ""},
+		{"none", "", "", ""},
+	} {
+		refspecs, f, err := choose(&syncCall{ref: c.ref}, c.configured, found, "main")
+		if (err == nil) != (c.refspec != "") || err == nil && (refspecs[0] != c.refspec || f.branch != c.branch) {
+			t.Errorf("%+v: got %q, %+v, %v", c, refspecs, f, err)
+		}
+	}
+}

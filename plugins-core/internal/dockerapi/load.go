@@ -120,26 +120,32 @@ func onlyImage(r io.Reader, w io.Writer, ref Ref, limit int64) error {
 	return err
 }
 
+// savedImage is an entry of manifest.json. Of what is not in it nothing passes: the engine reads names of fields in capital
+// and small letters, and one that is there twice could say something else to it than to us.
+type savedImage struct {
+	Config       string
+	RepoTags     []string
+	Layers       []string
+	Parent       string          `json:",omitempty"`
+	LayerSources json.RawMessage `json:",omitempty"`
+}
+
 // namedOnly is a manifest.json with the image of that name alone, under that name alone.
 func namedOnly(manifest []byte, ref Ref) ([]byte, error) {
 	if manifest == nil {
 		return nil, &archiveError{"there is no " + manifestFile + " in it: it is no archive of docker save, or it is cut off"}
 	}
-	var images []map[string]json.RawMessage
+	var images []savedImage
 	if err := json.Unmarshal(manifest, &images); err != nil {
 		return nil, &archiveError{"its " + manifestFile + " cannot be read: " + err.Error()}
 	}
 	var found []string
 	for _, image := range images {
-		var tags []string
-		if json.Unmarshal(image["RepoTags"], &tags) != nil {
-			continue
-		}
-		for _, tag := range tags {
+		for _, tag := range image.RepoTags {
 			named, err := ParseRef(tag)
 			if err == nil && named == ref {
-				image["RepoTags"], _ = json.Marshal([]string{ref.Name}) // cannot fail
-				return json.Marshal([]map[string]json.RawMessage{image})
+				image.RepoTags = []string{ref.Name}
+				return json.Marshal([]savedImage{image})
 			}
 			found = append(found, fmt.Sprintf("%.100q", tag))
 		}

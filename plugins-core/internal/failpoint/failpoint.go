@@ -51,6 +51,7 @@ const (
 	CloneCopied      Point = "clone-copied"      // the copy is whole, and no app yet
 	CloneMoved       Point = "clone-moved"       // it is an app, whose settings are not whole
 	CloneFollowed    Point = "clone-followed"    // plugins have copied what they keep
+	SyncStored       Point = "sync-stored"       // what was fetched is kept, and the branch has not moved
 )
 
 // The points of a write, which any command may pass, and more than once.
@@ -68,7 +69,7 @@ func All() []Point {
 		DeployCommitting, DeployCommitted, DeployPromoted, DeployRenamed, DeployEnded, RecoverBegun, RecoverUndone,
 		DestroyBegun, DestroyStopped, DestroyCleared, DestroyImages, DestroyRenamed,
 		RenameBegun, RenameMoved, RenameClaimed, RenameImages, RenameFollowed, RenameServed, RenameTold,
-		CloneCopied, CloneMoved, CloneFollowed}
+		CloneCopied, CloneMoved, CloneFollowed, SyncStored}
 }
 
 // armed is read once, when it is first asked for: no start of a program does work for it.
