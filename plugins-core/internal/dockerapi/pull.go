@@ -2,6 +2,7 @@ package dockerapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/pkg/jsonmessage"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -84,24 +86,22 @@ func (e *Engine) Pull(ctx context.Context, ref Ref, env []string, out io.Writer)
 	return readPull(ctx, r, "pull "+ref.Name, out)
 }
 
-// readPull reads what the engine says while it gets an image: of the many lines only the last ones, and the error.
+// readPull reads what the engine says while it gets an image, and shows the last lines of many.
 func readPull(ctx context.Context, r io.Reader, what string, out io.Writer) error {
-	short := &lastLines{out: out}
-	err := copyMessages(ctx, r, short)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	return fmt.Errorf("cannot %s: %w", what, errors.New(strings.TrimPrefix(err.Error(), "cannot build the image: ")))
-}
-
-// lastLines lets lines through that say how it ended.
-type lastLines struct{ out io.Writer }
-
-func (l *lastLines) Write(p []byte) (int, error) {
-	for _, word := range []string{"Digest: ", "Status: "} {
-		if strings.HasPrefix(string(p), word) {
-			fmt.Fprintf(l.out, "       %s\n", strings.TrimSpace(string(p)))
+	for dec := json.NewDecoder(r); ; {
+		var m jsonmessage.JSONMessage
+		err := dec.Decode(&m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("cannot %s: the engine's output ends in the middle: %w", what, err)
+		case m.Error != nil:
+			return fmt.Errorf("cannot %s: %s", what, strings.TrimSpace(m.Error.Message))
+		case strings.HasPrefix(m.Status, "Digest: "), strings.HasPrefix(m.Status, "Status: "):
+			fmt.Fprintf(out, "       %s\n", strings.TrimSpace(m.Status))
 		}
 	}
-	return len(p), nil
 }
