@@ -98,7 +98,7 @@ func pull(ctx context.Context, c *plug.C, engine *dockerapi.Engine, ref dockerap
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("cannot pull %s: it took more than %s; the limit is %s", ref.Name, timeout, settings.FetchTimeout))
 	defer cancel()
 	c.Info1("Pulling %s", ref.Name)
-	err = engine.Pull(ctx, ref, c.Env, c.Stdout)
+	err = engine.PullAs(ctx, ref, c.Env, c.Stdout)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

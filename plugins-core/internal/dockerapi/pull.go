@@ -66,9 +66,9 @@ func (e *Engine) Pinned(ctx context.Context, ref Ref) (string, error) {
 	return got.RepoDigests[i], nil
 }
 
-// Pull gets an image from its registry. Where env has a configuration of docker's command, which knows passwords of
+// PullAs gets an image from its registry, with what the system user may get there: where env has a configuration of docker's command, which knows passwords of
 // registries, that command does it.
-func (e *Engine) Pull(ctx context.Context, ref Ref, env []string, out io.Writer) error {
+func (e *Engine) PullAs(ctx context.Context, ref Ref, env []string, out io.Writer) error {
 	s := settings.Settings{Env: env}
 	config := s.Get("DOCKER_CONFIG", filepath.Join(s.Get("HOME", s.Root()), ".docker"))
 	if _, err := os.Stat(filepath.Join(config, "config.json")); err == nil {
