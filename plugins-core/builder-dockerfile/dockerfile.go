@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
@@ -20,15 +21,24 @@ const builder = "dockerfile"
 // Plugin returns the plugin.
 func Plugin() *plug.Plugin {
 	return &plug.Plugin{
-		Name:        "builder-dockerfile",
+		Name:        pluginName,
 		Description: "builds trees with a Dockerfile",
 		Hooks: map[string]plug.Hook{
 			"builder-detect":  detect,
 			"builder-names":   plug.BuilderNames(builder),
-			"builder-reason":  plug.BuilderReason(builder, func(*plug.C) string { return "the source has a Dockerfile" }),
+			"builder-reason":  plug.BuilderReason(builder, reason),
 			"builder-build":   build,
 			"builder-release": release,
 			"core-prune":      prune,
+
+			"report":                reporter().Hook,
+			"post-delete":           plug.DestroyProperties(pluginName),
+			"post-app-clone-setup":  plug.CloneProperties(pluginName),
+			"post-app-rename-setup": plug.MoveProperties(pluginName),
+		},
+		Commands: []plug.Command{
+			{Name: "builder-dockerfile:report", Args: reporter().Args(), Help: "Show where the Dockerfiles of applications are", Run: reporter().Run},
+			{Name: "builder-dockerfile:set", Args: "APP|--global PROPERTY [VALUE]", Help: "Say where the Dockerfile of an application is", Run: set},
 		},
 	}
 }
@@ -40,12 +50,8 @@ func detect(_ context.Context, c *plug.C) error {
 		return err
 	}
 	dir := c.Arg(1)
-	st, err := os.Lstat(filepath.Join(dir, "Dockerfile"))
-	if err != nil {
-		return nil
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("cannot build %q: its Dockerfile is not a regular file", a.Name)
+	if _, found, err := find(c.Settings(), a, dir); err != nil || !found {
+		return err
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".buildpacks")); err == nil {
 		return nil
@@ -55,6 +61,14 @@ func detect(_ context.Context, c *plug.C) error {
 		fmt.Fprintln(c.Stdout, builder)
 	}
 	return err
+}
+
+// reason is what has us build an app's source.
+func reason(c *plug.C) string {
+	if path, _, err := pathOf(c.Settings(), c.Arg(1)); err == nil && path != defaultPath {
+		return "the source has " + path
+	}
+	return "the source has a Dockerfile"
 }
 
 func build(ctx context.Context, c *plug.C) error {
@@ -82,28 +96,85 @@ func buildImage(ctx context.Context, c *plug.C, a app.App, dir string) error {
 		return err
 	}
 	defer engine.Close()
-	options, err := deploy.BuildOptions(ctx, c, a, builder)
+	spec, limits, err := specOf(ctx, c, a, dir)
 	if err != nil {
 		return err
 	}
-	labels, err := deploy.SourceLabels(c.Settings(), a, dir)
-	if err != nil {
-		return err
-	}
-	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage] = builder, "build"
-	limits, err := deploy.LimitsOf(c.Settings(), a)
-	if err != nil {
-		return err
-	}
-	err = engine.BuildDockerfile(ctx, dockerapi.BuildSpec{
-		App: a.Name, Dir: dir, Dockerfile: "Dockerfile", Tag: a.Image(deploy.BuildTag), Options: options, Env: c.Env,
-		Labels: labels, Memory: limits.Memory, CPUs: limits.CPUs,
-	}, c.Stdout)
+	err = engine.BuildDockerfile(ctx, spec, c.Stdout)
 	var failure *dockerapi.BuildFailure
 	if errors.As(err, &failure) && failure.OutOfMemory {
 		return limits.OutOfMemory(a, err)
 	}
 	return err
+}
+
+// specOf gathers what an image is built of.
+func specOf(ctx context.Context, c *plug.C, a app.App, dir string) (s dockerapi.BuildSpec, limits deploy.Limits, err error) {
+	path, found, err := find(c.Settings(), a, dir)
+	if err == nil && !found { // the builder was selected
+		err = fmt.Errorf("cannot build %q: the source has no Dockerfile; say where it is by: dokku builder-dockerfile:set %s %s PATH", a.Name, a.Name, pathKey)
+	}
+	if err != nil {
+		return s, limits, err
+	}
+	vars, err := a.MergedEnv()
+	if err != nil {
+		return s, limits, err
+	}
+	options, err := deploy.BuildOptions(ctx, c, a, builder)
+	if err != nil {
+		return s, limits, err
+	}
+	if vars[cacheVariable] == "false" {
+		options = append(options, "--no-cache")
+	}
+	labels, err := deploy.SourceLabels(c.Settings(), a, dir)
+	if err != nil {
+		return s, limits, err
+	}
+	if err := checkProcfile(labels); err != nil {
+		return s, limits, err
+	}
+	port, err := exposed(dir, path, options)
+	if err != nil {
+		return s, limits, err
+	}
+	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage], labels[dockerapi.LabelPort] = builder, "build", port
+	limits, err = deploy.LimitsOf(c.Settings(), a)
+	return dockerapi.BuildSpec{
+		App: a.Name, Dir: dir, Dockerfile: path, Tag: a.Image(deploy.BuildTag), Options: options, Env: c.Env,
+		Labels: labels, Memory: limits.Memory, CPUs: limits.CPUs,
+	}, limits, err
+}
+
+// cacheVariable is the variable of an app by which, with the value false, no step is taken from the cache (0.3.x).
+const cacheVariable = "DOKKU_DOCKERFILE_CACHE_BUILD"
+
+// checkProcfile refuses a Procfile that no process could be started by, before anything is built.
+func checkProcfile(labels map[string]string) error {
+	_, err := deploy.Command(&dockerapi.Image{Labels: labels}, nil, "web", app.Port)
+	return err
+}
+
+// exposed is the port that the image's label is to name, "" when the Dockerfile does not tell.
+func exposed(dir, path string, options []string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the source: %w", err)
+	}
+	defer root.Close()
+	text, err := root.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the Dockerfile: %w", err)
+	}
+	request, _, err := dockerapi.ParseBuildOptions(options, nil)
+	if err != nil {
+		return "", err
+	}
+	if port := firstPort(string(text), request.Target); port > 0 {
+		return strconv.Itoa(port), nil
+	}
+	return "", nil
 }
 
 // release tells the plugins; variables are given to containers when they start.

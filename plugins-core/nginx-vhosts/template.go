@@ -119,6 +119,11 @@ func (s *site) image(ctx context.Context) (serving, error) {
 	if len(image.Ports) > 0 {
 		found.Port = image.Ports[0]
 	}
+	if vars, err := s.app.MergedEnv(); err == nil && image.Builder == "dockerfile" {
+		if port, err := hosts.PortOf(vars); err == nil && port != 0 { // else the deploy has refused it
+			found.Port = port
+		}
+	}
 	if data, err := json.Marshal(found); err == nil && keep {
 		_ = record.Write(s.imageFile(), append(data, '\n'), 0o644) // else it is looked at again
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/internal/failpoint"
 	"github.com/dokku-go/dokku/plugins-core/internal/hostports"
 	"github.com/dokku-go/dokku/plugins-core/internal/hosts"
@@ -34,7 +35,8 @@ type rollout struct {
 	env    []string
 	args   []string // docker options of plugins
 	ports  *portBook
-	mapped int  // the port of the containers that its port mappings name
+	vars   envfile.Vars
+	mapped int  // the port of the containers that its port mappings, or another variable, name
 	public bool // no proxy in front: the port is the host's
 	fresh  []*process
 
@@ -119,13 +121,17 @@ func (r *rollout) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.env = vars.List()
+	r.vars, r.env = vars, vars.List()
 	mapped, err := hosts.Mappings(vars)
 	if err != nil {
 		return err
 	}
 	if len(mapped) > 0 {
 		r.mapped = mapped[0].Container
+	} else if r.image.Builder == "dockerfile" {
+		if r.mapped, err = hosts.PortOf(vars); err != nil {
+			return err
+		}
 	}
 	if r.args, err = dockerArgs(ctx, r.c, r.app, "docker-args-deploy", r.tag, "deploy"); err != nil {
 		return err
@@ -226,8 +232,12 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 	}
 	if r.image.Builder == "herokuish" {
 		spec.Entrypoint, spec.Cmd = []string{}, []string{"/start", p.kind} // which is an init of its own
-	} else if spec.Init = dockerapi.HasInit(r.c.Env); p.kind != "web" {
-		return fmt.Errorf("cannot start %q of %s: only images with a Procfile have processes other than web", p.kind, r.app.Name)
+	} else {
+		var err error
+		if spec.Cmd, err = deploy.Command(r.image, r.vars, p.kind, p.port); err != nil {
+			return fmt.Errorf("cannot start %q of %s: %w", p.kind, r.app.Name, err)
+		}
+		spec.Init = dockerapi.HasInit(r.c.Env)
 	}
 	if p.port == 0 {
 		return r.launch(ctx, p, spec)

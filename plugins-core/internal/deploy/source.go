@@ -18,7 +18,7 @@ import (
 // MaxSourceFile is the size of the largest CHECKS, app.json or template that is read.
 const MaxSourceFile = 64 << 10
 
-// SourceLabels returns the labels by which an image keeps what its tree says about checks and about nginx, so that a
+// SourceLabels returns the labels by which an image keeps what its tree says about checks, nginx and processes, so that a
 // release that is deployed again later is checked and served as it was the first time. A file that is not there makes an
 // empty label: the image that a Dockerfile starts from may be of another app, whose files are not ours.
 func SourceLabels(s settings.Settings, a app.App, dir string) (map[string]string, error) {
@@ -29,7 +29,7 @@ func SourceLabels(s settings.Settings, a app.App, dir string) (map[string]string
 	defer root.Close()
 	labels := map[string]string{}
 	for _, f := range []struct{ name, label string }{{"CHECKS", dockerapi.LabelChecks}, {"app.json", dockerapi.LabelAppJSON},
-		{hosts.SigilPath(s, a.Name), dockerapi.LabelSigil}, {hosts.ShellTemplate, dockerapi.LabelTemplate}} {
+		{hosts.SigilPath(s, a.Name), dockerapi.LabelSigil}, {hosts.ShellTemplate, dockerapi.LabelTemplate}, {"Procfile", dockerapi.LabelProcfile}} {
 		data, err := readSource(root, f.name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot use %s of the source: %w", f.name, err)

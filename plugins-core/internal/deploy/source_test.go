@@ -48,7 +48,7 @@ func TestSourceLabels(t *testing.T) {
 			continue
 		}
 		checks, json := base64.StdEncoding.EncodeToString([]byte(c.checks)), base64.StdEncoding.EncodeToString([]byte(c.json))
-		if err != nil || len(got) != 4 || got[dockerapi.LabelChecks] != checks || got[dockerapi.LabelAppJSON] != json {
+		if err != nil || len(got) != 5 || got[dockerapi.LabelChecks] != checks || got[dockerapi.LabelAppJSON] != json {
 			t.Errorf("%s: got %v, %v", c.what, got, err)
 		}
 	}

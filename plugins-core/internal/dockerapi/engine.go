@@ -41,6 +41,8 @@ const (
 	LabelAppJSON  = "com.dokku.app-json"        // its app.json, the same
 	LabelSigil    = "com.dokku.nginx-sigil"     // its nginx.conf.sigil
 	LabelTemplate = "com.dokku.nginx-template"  // its nginx.conf.template
+	LabelProcfile = "com.dokku.procfile"        // its Procfile
+	LabelPort     = "com.dokku.port"            // the port that its Dockerfile exposes first, if that can be told
 )
 
 // Engine is a connection to the engine that DOCKER_HOST names.
@@ -119,12 +121,13 @@ func (e *Engine) Ping(ctx context.Context) error {
 // Image is what is asked of an image.
 type Image struct {
 	ID         string
-	Ports      []int // EXPOSEd tcp ports, ascending
+	Ports      []int // EXPOSEd tcp ports: the one of LabelPort, and the others ascending
 	Labels     map[string]string
 	Cmd        []string
 	Entrypoint []string
-	Builder    string // LabelBuilder
-	WorkDir    string // of its processes
+	Shell      []string // of its SHELL instruction, if it has one
+	Builder    string   // LabelBuilder
+	WorkDir    string   // of its processes
 	Created    time.Time
 	Bytes      int64
 	Comment    string // of [Engine.CommitWithComment]
@@ -140,7 +143,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 	img.Created, _ = time.Parse(time.RFC3339Nano, got.Created) // an image may not say
 	if c := got.Config; c != nil {
 		img.Labels, img.Cmd, img.Builder, img.WorkDir = c.Labels, c.Cmd, c.Labels[LabelBuilder], c.WorkingDir
-		img.Entrypoint = c.Entrypoint
+		img.Entrypoint, img.Shell = c.Entrypoint, c.Shell
 		for spec := range c.ExposedPorts {
 			if port, proto, _ := strings.Cut(string(spec), "/"); proto == "tcp" || proto == "" {
 				if n, err := strconv.Atoi(port); err == nil {
@@ -150,6 +153,9 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 		}
 	}
 	slices.Sort(img.Ports)
+	if first, err := strconv.Atoi(img.Labels[LabelPort]); err == nil && slices.Contains(img.Ports, first) {
+		img.Ports = append([]int{first}, slices.DeleteFunc(img.Ports, func(n int) bool { return n == first })...)
+	}
 	return img, nil
 }
 
