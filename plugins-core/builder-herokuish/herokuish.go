@@ -20,6 +20,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -91,11 +92,20 @@ func build(ctx context.Context, c *plug.C) error {
 		return err
 	}
 	defer engine.Close()
-	b := &run{c: c, engine: engine, app: a, dir: c.Arg(2), image: c.Settings().StackImage()}
+	b := &run{c: c, engine: engine, app: a, dir: c.Arg(2)}
+	if b.image, err = stackimage.Of(ctx, c, a.Name); err != nil {
+		return err
+	}
 	if id, err := engine.ImageID(ctx, b.image); err != nil {
 		return err
 	} else if id == "" {
 		return fmt.Errorf("cannot build %q: there is no stack image %s; make it as root: dokku stack:create", a.Name, b.image)
+	}
+	if b.kind, err = stackimage.KindOf(ctx, engine, b.image); err != nil {
+		return err
+	}
+	if b.kind == stackimage.Bare {
+		return fmt.Errorf("cannot build %q: the image %s has no program that builds; make a stack of it as root: dokku stack:create NAME --from %s", a.Name, b.image, b.image)
 	}
 	changed, err := b.preBuild(ctx)
 	if err != nil {
@@ -114,6 +124,7 @@ type run struct {
 	app    app.App
 	dir    string
 	image  string // what the build starts from
+	kind   stackimage.Kind
 }
 
 // preBuild tells the plugins. Those of 2014 expect an image with the unbuilt tree, which is made for them only when
@@ -139,12 +150,8 @@ func (b *run) preBuild(ctx context.Context) (unpacked bool, err error) {
 	return true, deploy.ImageHook(ctx, b.c, b.app, deploy.BuildTag, "pre-build-buildstep", b.app.Name)
 }
 
-// Scripts of the build container. A stack of others has the same contract: a tar in /app, then /build/builder.
-const (
-	unpack         = "mkdir -p /app && tar -xC /app"
-	buildUnpacked  = "exec /build/builder"
-	unpackAndBuild = unpack + " && " + buildUnpacked
-)
+// unpack is the script of the build container that has the source on stdin; the image's own programs build it.
+const unpack = "mkdir -p /app && tar -xC /app"
 
 func (b *run) build(ctx context.Context, unpacked bool) error {
 	if err := record.MkdirAll(b.app.Path("cache"), 0o755); err != nil {
@@ -152,9 +159,9 @@ func (b *run) build(ctx context.Context, unpacked bool) error {
 	}
 	binds := []dockerapi.Bind{{Source: b.app.Path("cache"), Target: "/cache"}}
 	if unpacked {
-		return b.inContainer(ctx, buildUnpacked, binds, nil, "build "+b.app.Name)
+		return b.inContainer(ctx, b.kind.Script(), binds, nil, "build "+b.app.Name)
 	}
-	return b.inContainer(ctx, unpackAndBuild, binds, b.pack, "build "+b.app.Name)
+	return b.inContainer(ctx, unpack+" || exit\n"+b.kind.Script(), binds, b.pack, "build "+b.app.Name)
 }
 
 // pack is the source as a tar.

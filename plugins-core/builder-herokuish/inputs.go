@@ -7,6 +7,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
+	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
@@ -21,12 +22,9 @@ func inputs(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	stack, err := c.FirstLine(ctx, "buildpack-stack-name", a.Name)
+	stack, err := stackimage.Of(ctx, c, a.Name)
 	if err != nil {
 		return err
-	}
-	if stack == "" {
-		stack = c.Settings().StackImage()
 	}
 	engine, err := dockerapi.New(c.Settings())
 	if err != nil {

@@ -29,7 +29,7 @@ func (n *creation) child(ctx context.Context, parent *dockerapi.Image) (err erro
 			return err
 		}
 	}
-	_, err = n.engine.CommitWithComment(ctx, id, childImage, madeHere, nil,
+	_, err = n.engine.CommitWithComment(ctx, id, childImage, stackimage.MadeHere, nil,
 		[]string{`ENTRYPOINT ["/run.sh"]`, "CMD []", "ONBUILD RUN mkdir -p /app", "ONBUILD ADD . /app", "ONBUILD RUN /build/builder"},
 		map[string]string{dockerapi.LabelInstance: "", stackimage.LabelName: childImage, stackimage.LabelContent: hash, stackimage.LabelFrom: n.ref})
 	return err

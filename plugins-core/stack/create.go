@@ -87,7 +87,7 @@ func (n *creation) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if old != nil && old.Comment == madeHere && old.Labels[stackimage.LabelContent] == layer.hash {
+	if old != nil && old.Comment == stackimage.MadeHere && old.Labels[stackimage.LabelContent] == layer.hash {
 		n.Info1("%s is up to date", n.ref)
 	} else {
 		if err := n.layOver(ctx, b, layer); err != nil {
@@ -116,13 +116,10 @@ func (n *creation) takeable(ctx context.Context, ref string) (*dockerapi.Image, 
 	return img, nil
 }
 
-// madeHere is the comment of the images that we make, and of no other: labels are inherited by what is built on them.
-const madeHere = "made by dokku stack:create"
-
 // replaceable tells whether the image of that name was made by us. Those of our own name that were made before there was
 // the comment have the label.
 func replaceable(img *dockerapi.Image, ref string) bool {
-	return img.Comment == madeHere || strings.HasPrefix(ref, "dokku/stack:") && img.Comment == "" && img.Labels[stackimage.LabelContent] != ""
+	return img.Comment == stackimage.MadeHere || strings.HasPrefix(ref, "dokku/stack:") && img.Comment == "" && img.Labels[stackimage.LabelContent] != ""
 }
 
 // kindOf is the kind of the image that was found; one without anything of a stack is made into one of ours.
@@ -169,7 +166,7 @@ func (n *creation) layOver(ctx context.Context, b *base, l *layer) (err error) {
 	if err := n.replacingRef(ctx, n.ref); err != nil {
 		return err
 	}
-	_, err = n.engine.CommitWithComment(ctx, id, n.ref, madeHere, b.cmd(), l.changes, b.labels(n, l.hash))
+	_, err = n.engine.CommitWithComment(ctx, id, n.ref, stackimage.MadeHere, b.cmd(), l.changes, b.labels(n, l.hash))
 	return err
 }
 

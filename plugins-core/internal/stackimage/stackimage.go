@@ -8,7 +8,13 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
+
+// MadeHere is the comment of the images that stack:create makes, and of no other: labels are inherited by what is built on
+// them.
+const MadeHere = "made by dokku stack:create"
 
 // Labels of images that stack:create has made. What is built on a stack inherits them: [IsStack] tells it apart.
 const (
@@ -36,6 +42,15 @@ func IsStack(names []string, labels map[string]string) bool {
 	return false
 }
 
+// Of is the image on which the app is built, if it is built on a stack.
+func Of(ctx context.Context, c *plug.C, app string) (string, error) {
+	name, err := c.FirstLine(ctx, "buildpack-stack-name", app)
+	if err != nil || name == "" {
+		return c.Settings().StackImage(), err
+	}
+	return settings.StackRef(name), nil
+}
+
 // Kind is which programs an image has.
 type Kind string
 
@@ -53,7 +68,7 @@ func KindOf(ctx context.Context, engine *dockerapi.Engine, ref string) (kind Kin
 	if err != nil {
 		return "", err
 	}
-	if kind := Kind(img.Labels[LabelKind]); kind != "" {
+	if kind := Kind(img.Labels[LabelKind]); kind != "" && img.Comment == MadeHere {
 		return kind, nil
 	}
 	id, err := engine.Create(ctx, dockerapi.Spec{Kind: "build", Image: ref, Entrypoint: []string{}, Cmd: []string{"/bin/true"}})
