@@ -16,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/builder"
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
+	"github.com/dokku-go/dokku/plugins-core/buildpacks"
 	"github.com/dokku-go/dokku/plugins-core/certs"
 	"github.com/dokku-go/dokku/plugins-core/checks"
 	"github.com/dokku-go/dokku/plugins-core/config"
@@ -49,6 +50,7 @@ func All() []*plug.Plugin {
 		builder.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
+		buildpacks.Plugin(),
 		certs.Plugin(),
 		checks.Plugin(),
 		library("common", "shell functions for plugins"),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -53,11 +52,8 @@ func detect(_ context.Context, c *plug.C) error {
 	if _, found, err := find(c.Settings(), a, dir); err != nil || !found {
 		return err
 	}
-	if _, err := os.Lstat(filepath.Join(dir, ".buildpacks")); err == nil {
-		return nil
-	}
-	vars, err := a.MergedEnv()
-	if err == nil && vars["BUILDPACK_URL"] == "" {
+	why, err := deploy.AsksForBuildpacks(c.Settings(), a, dir)
+	if err == nil && why == "" {
 		fmt.Fprintln(c.Stdout, builder)
 	}
 	return err

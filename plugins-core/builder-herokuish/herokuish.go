@@ -3,17 +3,10 @@
 package builderherokuish
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
@@ -33,12 +26,13 @@ func Plugin() *plug.Plugin {
 		Name:        "builder-herokuish",
 		Description: "builds trees with buildpacks on the stack image",
 		Hooks: map[string]plug.Hook{
-			"builder-detect":  detect,
-			"builder-names":   plug.BuilderNames(builder),
-			"builder-reason":  plug.BuilderReason(builder, reason),
-			"builder-inputs":  inputs,
-			"builder-build":   build,
-			"builder-release": release,
+			"builder-detect":    detect,
+			"builder-names":     plug.BuilderNames(builder),
+			"builder-reason":    plug.BuilderReason(builder, reason),
+			"builder-inputs":    inputs,
+			"builder-build":     build,
+			"builder-release":   release,
+			"buildpacks-detect": showDetect,
 		},
 	}
 }
@@ -50,22 +44,21 @@ func detect(_ context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	vars, err := a.MergedEnv()
-	if err != nil {
-		return err
-	}
-	if _, err := os.Lstat(filepath.Join(c.Arg(1), ".buildpacks")); err == nil || vars["BUILDPACK_URL"] != "" {
+	why, err := deploy.AsksForBuildpacks(c.Settings(), a, c.Arg(1))
+	if err == nil && why != "" {
 		fmt.Fprintln(c.Stdout, builder)
 	}
-	return nil
+	return err
 }
 
 // reason says why detect has printed our name: BUILDER APP DIR.
 func reason(c *plug.C) string {
-	if _, err := os.Lstat(filepath.Join(c.Arg(2), ".buildpacks")); err == nil {
-		return "the source has .buildpacks"
+	a, err := c.App(1)
+	if err != nil {
+		return ""
 	}
-	return "BUILDPACK_URL is set"
+	why, _ := deploy.AsksForBuildpacks(c.Settings(), a, c.Arg(2)) // detect has told
+	return why
 }
 
 func release(ctx context.Context, c *plug.C) error {
@@ -111,6 +104,13 @@ func build(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	if err := b.readInput(ctx, changed); err != nil { // now, for hooks may have set variables
+		return err
+	}
+	// Dokku 0.2 has only variables of apps, and says nothing; 0.3.9 has those of all, and says this.
+	if b.input.global {
+		c.Info1("Adding BUILD_ENV to build environment...")
+	}
 	if err := b.build(ctx, changed); err != nil {
 		return err
 	}
@@ -125,6 +125,7 @@ type run struct {
 	dir    string
 	image  string // what the build starts from
 	kind   stackimage.Kind
+	input  input
 }
 
 // preBuild tells the plugins. Those of 2014 expect an image with the unbuilt tree, which is made for them only when
@@ -167,6 +168,36 @@ func (b *run) build(ctx context.Context, unpacked bool) error {
 // pack is the source as a tar.
 func (b *run) pack() (*dockerapi.Source, error) { return dockerapi.Pack(b.dir, nil) }
 
+// showDetect is the hook buildpacks-detect: it shows by which buildpacks the tree in a directory would be built.
+func showDetect(ctx context.Context, c *plug.C) error {
+	a, err := c.App(0)
+	if err != nil {
+		return err
+	}
+	engine, err := dockerapi.New(c.Settings())
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	b := &run{c: c, engine: engine, app: a, dir: c.Arg(1)}
+	if b.image, err = stackimage.Of(ctx, c, a.Name); err != nil {
+		return err
+	}
+	if kind, err := stackimage.KindOf(ctx, engine, b.image); err != nil {
+		return err
+	} else if kind != stackimage.Ours {
+		return fmt.Errorf("cannot detect the buildpack of %q: the image %s is no stack of ours", a.Name, b.image)
+	}
+	if err := b.readInput(ctx, false); err != nil {
+		return err
+	}
+	id, err := b.runContainer(ctx, unpack+" && exec "+buildstep.Program+" core-stack detect", nil, b.pack, "detect the buildpack of "+a.Name)
+	if id != "" {
+		err = errors.Join(err, engine.Remove(context.WithoutCancel(ctx), id))
+	}
+	return err
+}
+
 // inContainer runs a script in a new container of the build's image and commits that to the build's tag.
 func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (*dockerapi.Source, error), what string) (err error) {
 	labels, err := deploy.SourceLabels(b.c.Settings(), b.app, b.dir)
@@ -174,87 +205,63 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 		return err
 	}
 	labels[dockerapi.LabelBuilder], labels[dockerapi.LabelStage] = builder, "build"
-	spec := dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.image, User: "0",
-		Entrypoint: []string{}, Cmd: []string{"/bin/bash", "-c", script}, Binds: binds, OpenStdin: stdin != nil}
-	limits, err := deploy.LimitsOf(b.c.Settings(), b.app)
+	id, err := b.runContainer(ctx, script, binds, stdin, what)
+	if id != "" {
+		defer func() { err = errors.Join(err, b.engine.Remove(context.WithoutCancel(ctx), id)) }()
+	}
 	if err != nil {
 		return err
-	}
-	limits.Apply(&spec)
-	options, err := deploy.BuildOptions(ctx, b.c, b.app, builder)
-	if err != nil {
-		return err
-	}
-	id, err := b.engine.CreateWithOptions(ctx, spec, options, b.c.Env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.engine.Remove(context.WithoutCancel(ctx), id)) }()
-	var variables io.Reader
-	if script != unpack { // an image of the unbuilt tree is kept, and is not to have them
-		if variables, err = b.variables(); err != nil {
-			return err
-		}
-	}
-	if variables != nil {
-		if err := b.engine.PutArchive(ctx, id, "/tmp", variables); err != nil {
-			return err
-		}
-	}
-	streams := dockerapi.Streams{Stdout: b.c.Stdout, Stderr: b.c.Stderr}
-	var source *dockerapi.Source
-	if stdin != nil {
-		if source, err = stdin(); err != nil {
-			return err
-		}
-		defer source.Close()
-		streams.Stdin = source
-	}
-	status, err := b.engine.RunAttached(ctx, id, streams, false, nil)
-	if err != nil {
-		return err
-	}
-	if source != nil && source.Err() != nil {
-		return source.Err()
-	}
-	if status != 0 {
-		return limits.Ended(ctx, b.engine, b.app, id, status, fmt.Errorf("cannot %s: the build ended with status %d", what, status))
 	}
 	_, err = b.engine.Commit(ctx, id, b.app.Image(deploy.BuildTag), []string{"/start", "web"},
 		[]string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)}, labels)
 	return err
 }
 
-// variables is a tar of what the build may know: the app's variables as files of ENV_DIR, and the host's that tell
-// programs where packages come from, which the build sees in its environment. Neither gets into the image.
-func (b *run) variables() (io.Reader, error) {
-	vars, err := b.app.MergedEnv()
+// runContainer runs a script in a new container of the build's image, which is there afterwards if it has an id.
+func (b *run) runContainer(ctx context.Context, script string, binds []dockerapi.Bind, stdin func() (*dockerapi.Source, error), what string) (id string, err error) {
+	spec := dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.image, User: "0",
+		Entrypoint: []string{}, Cmd: []string{"/bin/bash", "-c", script}, Binds: binds, OpenStdin: stdin != nil}
+	limits, err := deploy.LimitsOf(b.c.Settings(), b.app)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	host := hostVariables(b.c)
-	if len(vars)+len(host) == 0 {
-		return nil, nil
+	limits.Apply(&spec)
+	options, err := deploy.BuildOptions(ctx, b.c, b.app, builder)
+	if err != nil {
+		return "", err
 	}
-	var buf bytes.Buffer
-	t := tar.NewWriter(&buf)
-	for _, set := range []struct {
-		dir  string
-		vars map[string]string
-	}{{buildstep.EnvDir, vars}, {buildstep.HostEnvDir, host}} {
-		dir := strings.TrimPrefix(set.dir, "/tmp/")
-		if err := t.WriteHeader(&tar.Header{Name: dir + "/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
-			return nil, err
-		}
-		for _, key := range slices.Sorted(maps.Keys(set.vars)) {
-			value := set.vars[key]
-			if err := t.WriteHeader(&tar.Header{Name: dir + "/" + key, Mode: 0o644, Size: int64(len(value))}); err != nil {
-				return nil, err
-			}
-			if _, err := io.WriteString(t, value); err != nil {
-				return nil, err
-			}
+	if id, err = b.engine.CreateWithOptions(ctx, spec, options, b.c.Env); err != nil {
+		return "", err
+	}
+	var variables io.Reader
+	if script != unpack { // an image of the unbuilt tree is kept, and is not to have them
+		if variables, err = b.input.tar(); err != nil {
+			return id, err
 		}
 	}
-	return &buf, t.Close()
+	if variables != nil {
+		if err := b.engine.PutArchive(ctx, id, "/tmp", variables); err != nil {
+			return id, err
+		}
+	}
+	streams := dockerapi.Streams{Stdout: b.c.Stdout, Stderr: b.c.Stderr}
+	var source *dockerapi.Source
+	if stdin != nil {
+		if source, err = stdin(); err != nil {
+			return id, err
+		}
+		defer source.Close()
+		streams.Stdin = source
+	}
+	status, err := b.engine.RunAttached(ctx, id, streams, false, nil)
+	if err != nil {
+		return id, err
+	}
+	if source != nil && source.Err() != nil {
+		return id, source.Err()
+	}
+	if status != 0 {
+		return id, limits.Ended(ctx, b.engine, b.app, id, status, fmt.Errorf("cannot %s: the build ended with status %d", what, status))
+	}
+	return id, nil
 }

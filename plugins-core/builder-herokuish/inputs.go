@@ -2,10 +2,12 @@ package builderherokuish
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 	"github.com/dokku-go/dokku/plugins-core/plug"
@@ -39,6 +41,10 @@ func inputs(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
+	build, err := envfile.Read(filepath.Join(a.Root, buildEnv)) // the build moves them to the others
+	if err != nil {
+		return err
+	}
 	own, err := property.All(c.Settings(), "buildpacks", a.Name)
 	if err != nil {
 		return err
@@ -47,7 +53,7 @@ func inputs(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	deploy.Inputs(c, []string{id}, vars, hostVariables(c), own, global)
+	deploy.Inputs(c, []string{id}, vars, build, hostVariables(c), own, global)
 	return nil
 }
 

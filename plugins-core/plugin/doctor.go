@@ -66,8 +66,8 @@ func checkKeys(dir string, d *plug.Diagnosis) {
 // hookNames are the hooks of docs/hooks.md; a test compares them.
 const hookNames = `
 app-create app-destroy app-exists app-list app-maybe-create app-recover app-restart backup-check backup-export
-backup-import builder-build builder-detect builder-inputs builder-names builder-reason builder-release buildpack-stack-name certs-exists check-deploy commands config-get
-config-get-global config-set config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies
+backup-import builder-build builder-detect builder-inputs builder-names builder-reason builder-release buildpack-stack-name
+buildpacks-detect certs-exists check-deploy commands config-get config-get-global config-set config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies
 deploy deploy-source-set docker-args docker-args-build docker-args-deploy docker-args-process-deploy docker-args-run
 doctor-check
 domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision

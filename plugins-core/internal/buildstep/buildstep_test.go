@@ -83,9 +83,9 @@ func TestMainWords(t *testing.T) {
 		code  int
 		want  string
 	}{
-		{"", 2, "cannot run nothing: want builder, start or exec"},
-		{"nonsense", 2, `cannot run "nonsense": want builder, start or exec`},
-		{"--help", 2, `cannot run "--help": want builder, start or exec`},
+		{"", 2, "cannot run nothing: want builder, detect, start, exec or static"},
+		{"nonsense", 2, `cannot run "nonsense": want builder, detect, start, exec or static`},
+		{"--help", 2, `cannot run "--help": want builder, detect, start, exec or static`},
 		{"start", 2, "cannot start: give one process type"},
 		{"start web worker", 2, "cannot start: give one process type"},
 		{"exec", 2, "cannot execute nothing: give a command"},

@@ -1,60 +1,16 @@
 package buildstep
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
-	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/internal/scale"
 )
-
-// releaseInfo is what a buildpack's bin/release prints.
-type releaseInfo struct {
-	ConfigVars          map[string]string `yaml:"config_vars"`
-	DefaultProcessTypes map[string]string `yaml:"default_process_types"`
-}
-
-// release asks the buildpack for the app's defaults and keeps them for /start.
-func (b *builder) release(pack, name string) error {
-	b.say("-----> Discovering process types")
-	var info releaseInfo
-	var out bytes.Buffer
-	if _, err := os.Stat(filepath.Join(pack, "bin/release")); err == nil {
-		if err := b.script(pack, "release", &out, appDir); err != nil {
-			return fmt.Errorf("cannot build: the buildpack's release failed: %w", err)
-		}
-		if err := yaml.Unmarshal(out.Bytes(), &info); err != nil {
-			return fmt.Errorf("cannot read what the buildpack's release printed: %w", err)
-		}
-	}
-	if err := os.WriteFile(releaseFile, out.Bytes(), 0o644); err != nil {
-		return err
-	}
-	types, err := readProcfile()
-	if err != nil {
-		return err
-	}
-	if types != nil {
-		b.say("       Procfile declares types -> %s", strings.Join(slices.Sorted(maps.Keys(types)), ", "))
-	}
-	if len(info.DefaultProcessTypes) > 0 {
-		b.say("       Default process types for %s -> %s", name, strings.Join(slices.Sorted(maps.Keys(info.DefaultProcessTypes)), ", "))
-	}
-	// Plugins of 2014 put files there when the image is built.
-	if err := os.MkdirAll(profileDir, 0o755); err != nil || len(info.ConfigVars) == 0 {
-		return err
-	}
-	return os.WriteFile(profileDir+"/00_config_vars.sh", []byte(envfile.Format(info.ConfigVars)), 0o644)
-}
 
 // readProcfile returns the commands of the app's Procfile by process type; nil when it has none.
 func readProcfile() (map[string]string, error) {
@@ -102,12 +58,12 @@ func command(kind string) (string, error) {
 		return "", err
 	}
 	if types == nil {
-		var info releaseInfo
+		var info Release
 		data, err := os.ReadFile(releaseFile)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
-		if err := yaml.Unmarshal(data, &info); err != nil {
+		if info, err = ParseRelease(data); err != nil {
 			return "", fmt.Errorf("cannot read %s: %w", releaseFile, err)
 		}
 		types = info.DefaultProcessTypes

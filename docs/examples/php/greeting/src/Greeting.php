@@ -1,0 +1,11 @@
+<?php
+
+namespace Greeting;
+
+class Greeting
+{
+    public static function hello(string $name): string
+    {
+        return "Hello, $name.";
+    }
+}
