@@ -38,11 +38,11 @@ func packages(language string) []string {
 	case "nodejs":
 		return []string{"nodejs"} // npm is added by hand
 	case "php":
-		return []string{"php-bcmath", "php-cli", "php-curl", "php-intl", "php-mbstring", "php-mysql", "php-pgsql", "php-sqlite3", "php-xml", "php-zip"}
+		return []string{"composer", "php-bcmath", "php-cli", "php-curl", "php-intl", "php-mbstring", "php-mysql", "php-pgsql", "php-sqlite3", "php-xml", "php-zip"}
 	case "python":
 		return []string{"python3", "python3-pip", "python3-venv"}
 	case "ruby":
-		return []string{"ruby", "ruby-bundler", "ruby-dev"}
+		return []string{"puma", "ruby", "ruby-bundler", "ruby-dev", "ruby-rack"}
 	}
 	return nil
 }
