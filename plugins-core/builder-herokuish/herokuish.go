@@ -212,8 +212,12 @@ func (b *run) inContainer(ctx context.Context, script string, binds []dockerapi.
 	if err != nil {
 		return err
 	}
+	changes, err := b.kind.Changes(ctx, b.engine, id)
+	if err != nil {
+		return err
+	}
 	_, err = b.engine.Commit(ctx, id, b.app.Image(deploy.BuildTag), []string{"/start", "web"},
-		[]string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)}, labels)
+		append(changes, "WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)), labels)
 	return err
 }
 

@@ -69,8 +69,11 @@ func Buildstep(ctx context.Context, args, env []string, stdin io.Reader, stdout,
 	if status != 0 {
 		return fmt.Errorf("cannot build %s: the build ended with status %d", ref, status)
 	}
-	changes := []string{"WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)}
-	_, err = engine.Commit(ctx, id, ref, []string{"/start", "web"}, changes, own)
+	changes, err := kind.Changes(ctx, engine, id)
+	if err != nil {
+		return err
+	}
+	_, err = engine.Commit(ctx, id, ref, []string{"/start", "web"}, append(changes, "WORKDIR /app", fmt.Sprintf("ENV PORT=%d", app.Port)), own)
 	return err
 }
 

@@ -3,6 +3,7 @@
 package stackimage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -76,14 +77,23 @@ func KindOf(ctx context.Context, engine *dockerapi.Engine, ref string) (kind Kin
 		return "", err
 	}
 	defer func() { err = errors.Join(err, engine.Remove(context.WithoutCancel(ctx), id)) }()
-	switch path, isDir, err := engine.FirstFile(ctx, id, buildstep.Program, "/build/builder", "/build", "/bin/herokuish"); {
+	path, isDir, err := engine.FirstFile(ctx, id, "/build", "/bin/herokuish")
+	switch {
+	case err != nil:
+		return "", err
+	case path == "":
+		return Bare, nil
+	case !isDir: // and the engine would fail over what is below it
+		return Herokuish, nil
+	}
+	switch path, _, err = engine.FirstFile(ctx, id, buildstep.Program, "/build/builder", "/bin/herokuish"); {
 	case err != nil:
 		return "", err
 	case path == buildstep.Program:
 		return Ours, nil
 	case path == "/build/builder":
 		return Buildstep, nil
-	case path == "/build" && !isDir, path == "/bin/herokuish":
+	case path != "":
 		return Herokuish, nil
 	}
 	return Bare, nil
@@ -97,9 +107,26 @@ func (k Kind) Script() string {
 	case Buildstep:
 		return foreign("/build/builder", buildstep.HostEnvDir+"/* "+buildstep.EnvDir+"/*")
 	case Herokuish:
-		return foreign("/build", buildstep.HostEnvDir+"/*")
+		return "if id " + herokuishUser + " >/dev/null 2>&1; then export USER=" + herokuishUser + "; fi\n" + foreign("/build", buildstep.HostEnvDir+"/*")
 	}
 	return "exec /build/builder"
+}
+
+// herokuishUser owns and runs apps in newer images of herokuish, which know by USER that it is wanted; its number is that of
+// our own user. Without it each image has a user of its own.
+const herokuishUser = "herokuishuser"
+
+// Changes are of the configuration of an image that was built in the container: what its programs have to know when they
+// run.
+func (k Kind) Changes(ctx context.Context, engine *dockerapi.Engine, id string) ([]string, error) {
+	if k != Herokuish {
+		return nil, nil
+	}
+	users, err := engine.CopyFrom(ctx, id, "/etc/passwd", 1<<20)
+	if err != nil || !bytes.Contains(users, []byte("\n"+herokuishUser+":")) {
+		return nil, err
+	}
+	return []string{"ENV USER=" + herokuishUser}, nil
 }
 
 func foreign(program, variables string) string {
