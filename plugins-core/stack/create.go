@@ -142,8 +142,11 @@ func (n *creation) kindOf(ctx context.Context, ref string) (stackimage.Kind, err
 // layOver makes the image: the base, our part over it if it has no programs of its own, and the host's certificates if it
 // does not have these.
 func (n *creation) layOver(ctx context.Context, b *base, l *layer) (err error) {
-	spec := dockerapi.Spec{Kind: containers, Image: b.image, User: "0", Entrypoint: []string{},
+	spec := dockerapi.Spec{Kind: containers, Image: b.image, Entrypoint: []string{},
 		Cmd: []string{"/bin/sh", "-c", "if command -v update-ca-certificates >/dev/null; then exec update-ca-certificates >/dev/null; fi"}}
+	if b.img.User != "" {
+		spec.User = "0" // /start and /exec change it
+	}
 	id, err := n.engine.Create(ctx, spec)
 	if err != nil {
 		return err

@@ -128,6 +128,7 @@ type Image struct {
 	Shell      []string // of its SHELL instruction, if it has one
 	Builder    string   // LabelBuilder
 	WorkDir    string   // of its processes
+	User       string   // the same, "": root
 	Created    time.Time
 	Bytes      int64
 	Comment    string // of [Engine.CommitWithComment]
@@ -143,6 +144,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 	img.Created, _ = time.Parse(time.RFC3339Nano, got.Created) // an image may not say
 	if c := got.Config; c != nil {
 		img.Labels, img.Cmd, img.Builder, img.WorkDir = c.Labels, c.Cmd, c.Labels[LabelBuilder], c.WorkingDir
+		img.User = c.User
 		img.Entrypoint, img.Shell = c.Entrypoint, c.Shell
 		for spec := range c.ExposedPorts {
 			if port, proto, _ := strings.Cut(string(spec), "/"); proto == "tcp" || proto == "" {

@@ -138,6 +138,6 @@ done
 export CACHE_PATH=/cache
 ` + program + ` </dev/null
 status=$?
-rm -rf ` + buildstep.EnvDir + " " + buildstep.HostEnvDir + `
+rm -rf ` + buildstep.EnvDir + " " + buildstep.HostEnvDir + " " + buildstep.InputDir + `
 exit $status`
 }
