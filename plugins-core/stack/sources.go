@@ -155,7 +155,8 @@ func (n *creation) dockerfile(ctx context.Context) (string, error) {
 // image is one that the engine has, or can get. Of a stack of ours it is what that was laid over, so that our part is
 // renewed and not doubled.
 func (n *creation) image(ctx context.Context) (string, error) {
-	if err := dockerapi.CheckRef(settings.StackRef(n.from)); err != nil {
+	named, err := dockerapi.ParseRef(settings.StackRef(n.from))
+	if err != nil {
 		return "", err
 	}
 	ref := n.from
@@ -168,7 +169,7 @@ func (n *creation) image(ctx context.Context) (string, error) {
 	if dockerapi.IsNotFound(err) {
 		ref = n.from
 		n.Info1("Getting %s", ref)
-		if err := n.engine.Pull(ctx, settings.StackRef(ref), n.Stdout); err != nil {
+		if err := n.engine.PullAs(ctx, named, n.Env, n.Stdout); err != nil {
 			return "", err
 		}
 		img, err = n.engine.Image(ctx, ref)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -49,16 +48,6 @@ func CheckRef(ref string) error {
 		return fmt.Errorf("cannot use %q as the name of an image: want NAME:TAG", ref)
 	}
 	return nil
-}
-
-// Pull gets an image from its registry, and shows how far it is.
-func (e *Engine) Pull(ctx context.Context, ref string, out io.Writer) error {
-	r, err := e.cli.ImagePull(ctx, ref, image.PullOptions{})
-	if err != nil {
-		return explain("get image "+ref, err)
-	}
-	defer r.Close()
-	return of("get image "+ref, copyMessages(ctx, r, out, nil))
 }
 
 // of says of an error in the engine's messages what it was about, which was no build.
