@@ -9,7 +9,7 @@ run_tests() {
   failed=
   checks
   finish_tests_stack
-  phase tests "Tests: go test -race ./..."
+  phase tests "Tests: go test -race -parallel 3 ./..."
   tests
 }
 
@@ -87,7 +87,7 @@ no_output() {
 # tests ends with what go test said last, and fails when it or one of the checks did.
 tests() {
   cd "$SRC" || exit
-  { go test -race -timeout 40m ./... 2>&1 || echo $? >"$WORK/tests.failed"; } | tee "$WORK/tests.log"
+  { go test -race -parallel 3 -timeout 40m ./... 2>&1 || echo $? >"$WORK/tests.failed"; } | tee "$WORK/tests.log"
   phases
   if [ -n "$failed" ]; then
     note "checks that failed:$failed"

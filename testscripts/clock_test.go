@@ -116,6 +116,7 @@ func TestClock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	c := newClock(t)
 	p := newPlatformOf(t, nil, c.bin)
 	if err := appendFile(p.root+"/dokkurc", "export DOKKU_WAIT_TO_RETIRE=3 DOKKU_WATCH=1\n"); err != nil {

@@ -135,7 +135,8 @@ type crashes struct {
 	tried, survived int
 }
 
-// newCrashes makes a platform on which the old containers end at once.
+// newCrashes makes a platform on which the old containers end at once, and an app called like the test: the engine has one
+// set of names for all tests that run at the same time.
 func newCrashes(t *testing.T) *crashes {
 	t.Helper()
 	p := newPlatform(t)
@@ -143,7 +144,7 @@ func newCrashes(t *testing.T) *crashes {
 		t.Fatal(err)
 	}
 	c := &crashes{t: t, p: p}
-	c.app("crash")
+	c.app(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
 	return c
 }
 
@@ -212,6 +213,7 @@ func TestCrashes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	full := os.Getenv("DOKKU_TEST_FULL") != ""
 	c := newCrashes(t)
 	points := failpoints(t, "deploy-")
@@ -261,6 +263,7 @@ func TestCrashedDestroy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	p := newPlatform(t)
 	g := newPusher(t, p, "gone", "")
 	tried := 0
@@ -306,6 +309,7 @@ func TestRandomKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	kills := 12
 	if n := os.Getenv("DOKKU_TEST_KILLS"); n != "" {
 		if _, err := fmt.Sscan(n, &kills); err != nil {

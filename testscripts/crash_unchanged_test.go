@@ -12,6 +12,7 @@ func TestCrashedUnchanged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	c := newCrashes(t)
 	c.g.write(t, c.g.dir, "Procfile", "web: mkdir /tmp/w && cp version /tmp/w/index.html && cd /tmp/w && exec python3 -m http.server $PORT\n")
 	if err := os.Remove(filepath.Join(c.g.dir, "Dockerfile")); err != nil {

@@ -104,6 +104,7 @@ func TestCutPushes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	size, rounds := int64(16<<20), 1
 	if os.Getenv("DOKKU_TEST_FULL") != "" {
 		size, rounds = 200<<20, 5

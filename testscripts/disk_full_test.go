@@ -93,6 +93,7 @@ func TestFullDisk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hundreds of commands, and a container engine: not in short mode")
 	}
+	t.Parallel()
 	const levels = 40
 	dir := mount(t, "-t", "tmpfs", "-o", "size=32m,mode=755", "tmpfs")
 	s := newStore(t, dir)

@@ -85,6 +85,7 @@ func TestPowerLoss(t *testing.T) {
 	if testing.Short() {
 		t.Skip("mounts hundreds of file systems: not in short mode")
 	}
+	t.Parallel()
 	const commands = 200
 	d := newPowerDisk(t)
 	s := newStore(t, d.at)

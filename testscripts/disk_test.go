@@ -187,6 +187,7 @@ func TestIOErrors(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hundreds of commands, and a container engine: not in short mode")
 	}
+	t.Parallel()
 	s := newStore(t, t.TempDir())
 	tally := &ioTally{}
 	for _, c := range diskCommands() {

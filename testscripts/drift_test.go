@@ -15,6 +15,7 @@ func TestDrift(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	full := os.Getenv("DOKKU_TEST_FULL") != ""
 	c := newCrashes(t)
 	changes := []struct {
@@ -76,6 +77,7 @@ func TestManyApps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	n, rounds := 6, 1
 	if os.Getenv("DOKKU_TEST_FULL") != "" {
 		n, rounds = 50, 10

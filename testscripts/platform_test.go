@@ -153,6 +153,20 @@ func (p *platform) makeStack() error {
 	return p.run(nil, p.bin+"/dokku", "stack:create", "--from", "dokku/stack:latest")
 }
 
+// byUser are the words of pgrep and pkill for what runs as the platform's user: here, not in a container, where others may
+// have the same number.
+func (p *platform) byUser() []string {
+	return []string{"--ns", strconv.Itoa(os.Getpid()), "--nslist", "pid", "-u", p.user}
+}
+
+// alive tells whether anything runs as the platform's user.
+func (p *platform) alive() bool { return exec.Command("pgrep", p.byUser()...).Run() == nil }
+
+// killAll kills what runs as the platform's user; there may be nothing.
+func (p *platform) killAll() {
+	_ = exec.Command("pkill", append([]string{"-KILL"}, p.byUser()...)...).Run()
+}
+
 // makeUser makes the system user with our own sshcommand, and a key that may use it.
 func (p *platform) makeUser() error {
 	home := []string{"HOME_DIR=" + p.dir}
@@ -332,10 +346,10 @@ func (p *platform) close() error {
 	}
 	// What still runs as the user, such as a process that waits to end an old container, ends with it.
 	for range 50 {
-		if p.run(nil, "pgrep", "-u", p.user) != nil {
+		if !p.alive() {
 			break
 		}
-		_ = p.run(nil, "pkill", "-KILL", "-u", p.user)
+		p.killAll()
 		time.Sleep(20 * time.Millisecond)
 	}
 	errs = append(errs, p.run(nil, "userdel", "--force", p.user), os.RemoveAll(p.dir))

@@ -61,6 +61,7 @@ func TestPolicy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	verbs := []string{"git-receive-pack %s", "git-upload-pack %s", "git-upload-archive %s", "config:get %s SECRET", "logs -n 5 %s", "run %s true",
 		"ps:restart %s", "apps:destroy %s", "domains:add %s x.example.com"}
 	allowed := "git-receive-pack git-upload-pack git-upload-archive config:get logs run"
@@ -105,6 +106,7 @@ func TestPolicySpellings(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	table := "ops * *\n"
 	for _, verb := range strings.Fields("git-receive-pack git-upload-pack config:get config:set logs run apps:create events") {
 		table += "alice a " + verb + "\n"
@@ -147,6 +149,7 @@ func TestPolicyOfHooks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	q := newPoliced(t, "alice a git-receive-pack\n")
 	dir := q.dir + "/work/plugins/inner"
 	hook := "#!/bin/sh\nset -e\ndokku config:get b SECRET\ndokku config:set --no-restart \"$1\" INNER=1\n"

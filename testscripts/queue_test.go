@@ -118,6 +118,7 @@ func TestPushesAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	g := newPusher(t, newPlatform(t), "race", "")
 	g.commit(t, "start")
 	if out, err := g.push(); err != nil {
@@ -230,6 +231,7 @@ func TestDestroyDuringDeploy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	rounds := 2
 	if os.Getenv("DOKKU_TEST_FULL") != "" {
 		rounds = 20
@@ -237,7 +239,7 @@ func TestDestroyDuringDeploy(t *testing.T) {
 	p := newPlatform(t)
 	hooks := []string{"pre-build", "check-deploy", "post-deploy"}
 	at := newGate(t, p, "destroy", hooks...)
-	g := newPusher(t, p, "gone", at.plugins)
+	g := newPusher(t, p, "vanishing", at.plugins)
 	g.commit(t, "start")
 	for round := range rounds {
 		for _, hook := range hooks {

@@ -28,8 +28,8 @@ func (r *reboot) host() {
 	if err := r.p.engine.kill(); err != nil {
 		r.t.Fatal(err)
 	}
-	_ = exec.Command("pkill", "-KILL", "-u", r.p.user).Run() // by the user, who is the platform's own; there may be none
-	for deadline := time.Now().Add(10 * time.Second); exec.Command("pgrep", "-u", r.p.user).Run() == nil && time.Now().Before(deadline); {
+	r.p.killAll()
+	for deadline := time.Now().Add(10 * time.Second); r.p.alive() && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	_ = os.Remove(r.p.dir + "/nginx/pid")

@@ -14,6 +14,7 @@ func TestCrashedRename(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	c := newCrashes(t)
 	c.push("one")
 	names := []string{c.g.name, "other"}
@@ -96,6 +97,7 @@ func TestCrashedClone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	c := newCrashes(t)
 	c.push("one")
 	for i, point := range failpoints(t, "clone-") {

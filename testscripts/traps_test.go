@@ -26,6 +26,7 @@ func TestRepositoryTraps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	p := newPlatform(t)
 	secret := p.dir + "/work/secret"
 	if err := os.MkdirAll(p.dir+"/work", 0o755); err != nil {
@@ -115,6 +116,7 @@ func TestSubmodules(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers, sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	p := newPlatform(t)
 	served := t.TempDir()
 	base := p.daemonOf(t, served)

@@ -19,6 +19,7 @@ func TestConfigValues(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a platform: not in short mode")
 	}
+	t.Parallel()
 	const size = 50 // values of one command
 	batches := 4
 	if os.Getenv("DOKKU_TEST_FULL") != "" {

@@ -26,6 +26,7 @@ func TestSSHWords(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts sshd and nginx: not in short mode")
 	}
+	t.Parallel()
 	const lists = 500
 	p := newPlatform(t)
 	work := filepath.Join(p.dir, "words")
@@ -92,6 +93,7 @@ func TestAppNames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a platform: not in short mode")
 	}
+	t.Parallel()
 	p := newPlatform(t)
 	label := `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`
 	rule := regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
@@ -151,6 +153,7 @@ func TestOddWords(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a platform: not in short mode")
 	}
+	t.Parallel()
 	p := newPlatform(t)
 	if err := p.run(nil, p.bin+"/dokku", "apps:create", "odd"); err != nil {
 		t.Fatal(err)
