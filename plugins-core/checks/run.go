@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
@@ -30,8 +31,8 @@ func (p *probe) runDefault(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// An image that says nothing of a port may be of a program that has none.
-	mayBeSilent := p.port == 0 || p.image.Builder == "dockerfile" && len(p.image.Ports) == 0
+	// An image that says nothing of a port may be of a program that has none, unless the app's settings name one.
+	mayBeSilent := p.port == 0 || p.image.Builder == "dockerfile" && len(p.image.Ports) == 0 && p.port == app.Port
 	limit := timeout
 	if mayBeSilent {
 		limit = stays

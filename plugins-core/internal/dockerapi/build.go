@@ -152,6 +152,7 @@ func (e *Engine) hasLabels(ctx context.Context, ref string, labels map[string]st
 // BuildKit's records.
 func copyMessages(ctx context.Context, r io.Reader, out io.Writer, trace func(record []byte) error) error {
 	dec := json.NewDecoder(r)
+	traced := false
 	for {
 		var m jsonmessage.JSONMessage
 		err := dec.Decode(&m)
@@ -165,6 +166,7 @@ func copyMessages(ctx context.Context, r io.Reader, out io.Writer, trace func(re
 		case m.Error != nil:
 			return errors.New("cannot build the image: " + strings.TrimSpace(m.Error.Message))
 		case m.ID == traceID && m.Aux != nil && trace != nil:
+			traced = true
 			var record []byte
 			if err := json.Unmarshal(*m.Aux, &record); err != nil {
 				return fmt.Errorf("cannot read the engine's output: %w", err)
@@ -172,7 +174,7 @@ func copyMessages(ctx context.Context, r io.Reader, out io.Writer, trace func(re
 			if err := trace(record); err != nil {
 				return err
 			}
-		case m.Stream != "" && trace == nil: // BuildKit's are of the image that is made
+		case m.Stream != "" && !traced: // one behind records only names the image
 			if _, err := io.WriteString(out, withoutLabels(m.Stream)); err != nil {
 				return err
 			}
