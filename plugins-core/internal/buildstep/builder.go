@@ -232,15 +232,17 @@ func (b *builder) ask(p *pack, name string, args ...string) (string, error) {
 
 // emptyTemp removes all from /tmp, of which nothing is to get into the image, but for what is mounted there.
 func emptyTemp() error {
+	const temp = "/tmp" // not TMPDIR: that may be a directory of the app
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(os.TempDir())
+	entries, err := os.ReadDir(temp)
 	errs := []error{err}
 	for _, e := range entries {
-		path := filepath.Join(os.TempDir(), e.Name())
-		if !bytes.Contains(mounts, []byte(" "+path+" ")) && !bytes.Contains(mounts, []byte(" "+path+"/")) {
+		path := filepath.Join(temp, e.Name())
+		shown := strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
+		if !bytes.Contains(mounts, []byte(" "+shown+" ")) && !bytes.Contains(mounts, []byte(" "+shown+"/")) {
 			errs = append(errs, os.RemoveAll(path))
 		}
 	}
