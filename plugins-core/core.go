@@ -16,6 +16,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/builder"
 	builderdockerfile "github.com/dokku-go/dokku/plugins-core/builder-dockerfile"
 	builderherokuish "github.com/dokku-go/dokku/plugins-core/builder-herokuish"
+	builderpack "github.com/dokku-go/dokku/plugins-core/builder-pack"
 	"github.com/dokku-go/dokku/plugins-core/buildpacks"
 	"github.com/dokku-go/dokku/plugins-core/certs"
 	"github.com/dokku-go/dokku/plugins-core/checks"
@@ -50,6 +51,7 @@ func All() []*plug.Plugin {
 		builder.Plugin(),
 		builderdockerfile.Plugin(),
 		builderherokuish.Plugin(),
+		builderpack.Plugin(),
 		buildpacks.Plugin(),
 		certs.Plugin(),
 		checks.Plugin(),

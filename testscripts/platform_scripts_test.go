@@ -111,7 +111,15 @@ func (p *platform) setup(t *testing.T, env *testscript.Env, mode string) error {
 		return err
 	}
 	config := env.WorkDir + "/.ssh_config"
-	setEnv := []string{"PLUGIN_PATH=" + plugins}
+	setEnv, err := cnbSettings(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	for _, kv := range setEnv {
+		key, value, _ := strings.Cut(kv, "=")
+		env.Setenv(key, value)
+	}
+	setEnv = append(setEnv, "PLUGIN_PATH="+plugins)
 	if mode != "" {
 		setEnv = append(setEnv, "DOKKU_EXEC_HOOKS="+mode)
 	}

@@ -232,7 +232,7 @@ func (p *platform) startSSHD() error {
 		return err
 	}
 	config := fmt.Sprintf("ListenAddress 127.0.0.1\nPort %d\nHostKey %s\nPidFile none\nUsePAM no\nPasswordAuthentication no\n"+
-		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_EXEC_HOOKS DOKKU_FAILPOINT DOKKU_TEST_MARK DOKKU_WATCH PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
+		"KbdInteractiveAuthentication no\nMaxStartups 100\nAcceptEnv DOKKU_CNB_BUILDER DOKKU_EXEC_HOOKS DOKKU_FAILPOINT DOKKU_TEST_MARK DOKKU_WATCH PLUGIN_PATH GIT_PROTOCOL\n", p.sshPort, hostKey)
 	if err := os.WriteFile(p.dir+"/sshd_config", []byte(config), 0o600); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
@@ -39,7 +40,7 @@ func (b *run) readInput(ctx context.Context, unpacked bool) (err error) {
 	if err := migrateBuildEnv(ctx, b.c); err != nil {
 		return err
 	}
-	b.input = input{host: hostVariables(b.c), files: map[string]string{}}
+	b.input = input{host: deploy.HostVariables(b.c), files: map[string]string{}}
 	if b.input.vars, err = b.app.MergedEnv(); err != nil {
 		return err
 	}

@@ -4,14 +4,12 @@ import (
 	"context"
 	"path/filepath"
 
-	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 	"github.com/dokku-go/dokku/plugins-core/plug"
-	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // inputs prints what a build depends on beside its tree: BUILDER APP DIR. The stack has the buildpacks of core in it; one
@@ -53,17 +51,6 @@ func inputs(ctx context.Context, c *plug.C) error {
 	if err != nil {
 		return err
 	}
-	deploy.Inputs(c, []string{id}, vars, build, hostVariables(c), own, global)
+	deploy.Inputs(c, []string{id}, vars, build, deploy.HostVariables(c), own, global)
 	return nil
-}
-
-// hostVariables are those of the host that a build sees.
-func hostVariables(c *plug.C) map[string]string {
-	host := map[string]string{}
-	for _, key := range buildstep.HostVariables() {
-		if v, ok := settings.Lookup(c.Env, key); ok && v != "" {
-			host[key] = v
-		}
-	}
-	return host
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -82,10 +81,10 @@ func check(ctx context.Context, c *plug.C, key, value string) (string, error) {
 
 // cleanDir is a directory of the source in its shortest form.
 func cleanDir(value string) (string, error) {
-	if !filepath.IsLocal(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", errors.New("give a directory of the source, relative to its root")
+	clean, err := deploy.SourcePath(value)
+	if err != nil {
+		return "", err
 	}
-	clean := filepath.Clean(value)
 	if clean == "." {
 		return "", errors.New("that is all of the source; to have that built, give no value")
 	}

@@ -183,10 +183,7 @@ func (p *probe) one(ctx context.Context, h health) error {
 
 // command runs a healthcheck's command in the container.
 func (p *probe) command(ctx context.Context, h health) error {
-	words := h.command
-	if p.image.Builder == "herokuish" { // with the variables that the buildpack sets
-		words = append([]string{"/exec"}, words...)
-	}
+	words := p.image.Inside(h.command)
 	limited, cancel := context.WithTimeoutCause(ctx, seconds(h.timeout), fmt.Errorf("it did not end within %d s", h.timeout))
 	defer cancel()
 	status, output, err := p.engine.Exec(limited, p.id, words, 4<<10)

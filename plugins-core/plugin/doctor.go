@@ -66,18 +66,19 @@ func checkKeys(dir string, d *plug.Diagnosis) {
 // hookNames are the hooks of docs/hooks.md; a test compares them.
 const hookNames = `
 app-create app-destroy app-exists app-list app-maybe-create app-recover app-restart backup-check backup-export
-backup-import builder-build builder-detect builder-inputs builder-names builder-reason builder-release buildpack-stack-name
-buildpacks-detect certs-exists check-deploy commands config-get config-get-global config-set config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies
-deploy deploy-source-set docker-args docker-args-build docker-args-deploy docker-args-process-deploy docker-args-run
-doctor-check
-domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull git-revision
-git-settle install nginx-hostname nginx-pre-reload nginx-quarantined ports-get post-app-clone post-app-clone-setup
-post-app-rename post-app-rename-setup post-build post-build-buildpack post-build-buildstep post-build-dockerfile
-post-certs-remove post-certs-update post-config-update post-container-create post-create post-delete post-deploy
-post-domains-update post-extract post-proxy-ports-update post-release post-release-builder post-release-buildpack
-post-release-buildstep post-release-dockerfile post-stop pre-build pre-build-buildpack pre-build-buildstep
-pre-build-dockerfile pre-delete pre-deploy pre-receive-app pre-release pre-release-builder pre-release-buildpack
-pre-release-buildstep pre-release-dockerfile pre-restore pre-start proxy-build-config proxy-clear-config
+backup-import builder-build builder-detect builder-inputs builder-names builder-reason builder-release
+buildpack-stack-name buildpacks-detect certs-exists check-deploy commands config-get config-get-global config-set
+config-unset core-post-deploy core-post-extract core-pre-commit core-prune dependencies deploy deploy-source-set
+docker-args docker-args-build docker-args-deploy docker-args-process-deploy docker-args-run doctor-check
+domains-add domains-list domains-urls domains-vhost-enabled git-deploy-branch git-post-pull git-pre-pull
+git-revision git-settle install nginx-hostname nginx-pre-reload nginx-quarantined ports-get post-app-clone
+post-app-clone-setup post-app-rename post-app-rename-setup post-build post-build-buildpack post-build-buildstep
+post-build-dockerfile post-build-pack post-certs-remove post-certs-update post-config-update post-container-create
+post-create post-delete post-deploy post-domains-update post-extract post-proxy-ports-update post-release
+post-release-builder post-release-buildpack post-release-buildstep post-release-dockerfile post-release-pack
+post-stop pre-build pre-build-buildpack pre-build-buildstep pre-build-dockerfile pre-build-pack pre-delete
+pre-deploy pre-receive-app pre-release pre-release-builder pre-release-buildpack pre-release-buildstep
+pre-release-dockerfile pre-release-pack pre-restore pre-start proxy-build-config proxy-clear-config
 proxy-is-enabled proxy-type ps-current-scale ps-get-property receive-app receive-branch release-and-deploy
 release-crashed report scheduler-adopt scheduler-app-status scheduler-deploy scheduler-detect scheduler-enter
 scheduler-inspect scheduler-is-deployed scheduler-logs scheduler-logs-failed scheduler-reserved-addresses

@@ -230,14 +230,8 @@ func (r *rollout) startOne(ctx context.Context, p *process) error {
 			dockerapi.LabelProcess: p.kind, dockerapi.LabelDyno: p.dyno(), dockerapi.LabelRelease: r.release,
 		},
 	}
-	if r.image.Builder == "herokuish" {
-		spec.Entrypoint, spec.Cmd = []string{}, []string{"/start", p.kind} // which is an init of its own
-	} else {
-		var err error
-		if spec.Cmd, err = deploy.Command(r.image, r.vars, p.kind, p.port); err != nil {
-			return fmt.Errorf("cannot start %q of %s: %w", p.kind, r.app.Name, err)
-		}
-		spec.Init = dockerapi.HasInit(r.c.Env)
+	if err := r.command(p, &spec); err != nil {
+		return err
 	}
 	if p.port == 0 {
 		return r.launch(ctx, p, spec)

@@ -42,8 +42,8 @@ func enter(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) 
 		words = []string{"/bin/bash"}
 	}
 	image, err := engine.Image(ctx, a.Image(deploy.LatestTag))
-	if err == nil && image.Builder == "herokuish" {
-		words = append([]string{"/exec"}, words...) // so that it has the environment of a process of the app
+	if err == nil {
+		words = image.Inside(words)
 	}
 	var env []string
 	streams := dockerapi.Streams{Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr}

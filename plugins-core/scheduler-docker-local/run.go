@@ -46,10 +46,11 @@ func runCommand(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.
 	tty := hasTerminal(c)
 	spec := dockerapi.Spec{App: a.Name, Kind: kindRun, Image: image.ID, Env: vars.List(), TTY: tty, OpenStdin: c.Stdin != nil,
 		Cmd: words, Labels: map[string]string{dockerapi.LabelProcess: "run"}}
+	line := image.Inside(words)
 	if image.Builder == "herokuish" {
-		spec.Entrypoint, spec.Cmd = []string{}, append([]string{"/exec"}, words...)
+		spec.Entrypoint, spec.Cmd = []string{}, line
 	} else {
-		spec.Entrypoint, spec.Cmd, spec.Init = words[:1], words[1:], dockerapi.HasInit(c.Env)
+		spec.Entrypoint, spec.Cmd, spec.Init = line[:1], line[1:], dockerapi.HasInit(c.Env)
 	}
 	if t := c.Getenv("TERM"); tty && t != "" {
 		spec.Env = append(spec.Env, "TERM="+t)

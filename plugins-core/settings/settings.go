@@ -34,6 +34,8 @@ const (
 	BuildCPUs        = "DOKKU_BUILD_CPUS"
 	BuildTimeout     = "DOKKU_BUILD_TIMEOUT"
 	ForceBuild       = "DOKKU_FORCE_BUILD"
+	CNBBuilder       = "DOKKU_CNB_BUILDER"
+	CNBAllowed       = "DOKKU_CNB_ALLOWED_BUILDERS"
 	NginxTest        = "DOKKU_NGINX_TEST_COMMAND"
 	NginxReload      = "DOKKU_NGINX_RELOAD_COMMAND"
 	NginxPIDFile     = "DOKKU_NGINX_PID_FILE"

@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,6 +29,14 @@ const (
 
 // DefaultBuilder builds what no builder asks for.
 const DefaultBuilder = "herokuish"
+
+// SourcePath is a path in the source in its shortest form; it leads out of no source.
+func SourcePath(value string) (string, error) {
+	if !filepath.IsLocal(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", errors.New("give a path in the source, relative to its root")
+	}
+	return filepath.Clean(value), nil
+}
 
 // Builders lists the builders of this host: those that answer by name, and the plugins of others whose directory
 // builder-NAME has the hook that builds.

@@ -8,15 +8,17 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/plug"
+	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // The hooks that every builder triggers around its work: today's, with the builder's name first, and under old names
-// that end in flavour ("buildpack", which was "buildstep" first, and "dockerfile"). Plugins without a plugin.toml get pre-build and post-build with the
-// arguments of 2014, APP IMAGE.
+// that end in flavour ("buildpack", which was "buildstep" first, "dockerfile" and "pack"). Plugins without a plugin.toml
+// get pre-build and post-build with the arguments of 2014, APP IMAGE.
 
-// dockerfile is one flavour; the other is buildpack.
-const dockerfile = "dockerfile"
+// buildpack is the flavour that was there first, when it was called buildstep.
+const buildpack = "buildpack"
 
 // PreBuild tells the plugins that a build begins. These hooks run in the directory of the source.
 func PreBuild(ctx context.Context, c *plug.C, a app.App, builder, flavour, dir string) error {
@@ -32,7 +34,7 @@ func PostBuild(ctx context.Context, c *plug.C, a app.App, builder, flavour, dir 
 	if err := ImageHook(ctx, c, a, BuildTag, "post-build-"+flavour, a.Name, dir); err != nil {
 		return err
 	}
-	if flavour != dockerfile {
+	if flavour == buildpack {
 		if err := ImageHook(ctx, c, a, BuildTag, "post-build-buildstep", a.Name, dir); err != nil {
 			return err
 		}
@@ -55,7 +57,7 @@ func ReleaseHooks(ctx context.Context, c *plug.C, a app.App, builder, flavour, t
 		{"post-release-buildstep", []string{a.Name, tag}},
 		{"post-release-builder", []string{builder, a.Name, a.Image(tag)}},
 	} {
-		if flavour == dockerfile && strings.HasSuffix(h.name, "-buildstep") {
+		if flavour != buildpack && strings.HasSuffix(h.name, "-buildstep") {
 			continue
 		}
 		if err := ImageHook(ctx, c, a, tag, h.name, h.args...); err != nil {
@@ -76,4 +78,15 @@ func BuildOptions(ctx context.Context, c *plug.C, a app.App, builder string) ([]
 		return nil, fmt.Errorf("cannot use the build options %q of the plugins: %w", text, err)
 	}
 	return words, nil
+}
+
+// HostVariables are those of the host that a build sees: they tell programs where packages come from.
+func HostVariables(c *plug.C) map[string]string {
+	host := map[string]string{}
+	for _, key := range buildstep.HostVariables() {
+		if v, ok := settings.Lookup(c.Env, key); ok && v != "" {
+			host[key] = v
+		}
+	}
+	return host
 }

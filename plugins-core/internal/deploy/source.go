@@ -39,6 +39,16 @@ func SourceLabels(s settings.Settings, a app.App, dir string) (map[string]string
 	return labels, nil
 }
 
+// SourceFile is the text of a small regular file of the source tree dir; nil when there is none.
+func SourceFile(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the source: %w", err)
+	}
+	defer root.Close()
+	return readSource(root, name)
+}
+
 // readSource reads a small regular file; there may be none.
 func readSource(root *os.Root, name string) ([]byte, error) {
 	st, err := root.Lstat(name)

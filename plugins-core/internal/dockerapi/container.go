@@ -28,6 +28,7 @@ type Spec struct {
 	User         string
 	Labels       map[string]string // beside those of Engine.Labels
 	Binds        []Bind
+	Volumes      []Volume
 	Publish      *Publish
 	RestartLimit int // 0: no restart
 	TTY          bool
@@ -70,6 +71,9 @@ func (e *Engine) Create(ctx context.Context, s Spec) (string, error) {
 	}
 	for _, b := range s.Binds {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
+	}
+	for _, v := range s.Volumes {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: v.Name, Target: v.Target})
 	}
 	if s.RestartLimit > 0 {
 		host.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: s.RestartLimit}

@@ -33,7 +33,7 @@ const (
 	LabelDyno     = "com.dokku.dyno"            // web.1
 	LabelRelease  = "com.dokku.release"         // number of the release a container belongs to
 	LabelStage    = "com.dokku.image-stage"     // build or release
-	LabelBuilder  = "com.dokku.builder-type"    // dockerfile or herokuish
+	LabelBuilder  = "com.dokku.builder-type"    // dockerfile, herokuish or pack
 	LabelInstance = "com.dokku.instance"        // DOKKU_ROOT: two instances on one engine keep apart
 	LabelAddress  = "com.dokku.address"         // where on the host the proxy finds a container
 	LabelSourceID = "com.dokku.source-revision" // the git revision an image was built from
@@ -126,9 +126,10 @@ type Image struct {
 	Cmd        []string
 	Entrypoint []string
 	Shell      []string // of its SHELL instruction, if it has one
-	Builder    string   // LabelBuilder
-	WorkDir    string   // of its processes
-	User       string   // the same, "": root
+	Env        []string
+	Builder    string // LabelBuilder
+	WorkDir    string // of its processes
+	User       string // the same, "": root
 	Created    time.Time
 	Bytes      int64
 	Comment    string // of [Engine.CommitWithComment]
@@ -144,7 +145,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (*Image, error) {
 	img.Created, _ = time.Parse(time.RFC3339Nano, got.Created) // an image may not say
 	if c := got.Config; c != nil {
 		img.Labels, img.Cmd, img.Builder, img.WorkDir = c.Labels, c.Cmd, c.Labels[LabelBuilder], c.WorkingDir
-		img.User = c.User
+		img.User, img.Env = c.User, c.Env
 		img.Entrypoint, img.Shell = c.Entrypoint, c.Shell
 		for spec := range c.ExposedPorts {
 			if port, proto, _ := strings.Cut(string(spec), "/"); proto == "tcp" || proto == "" {

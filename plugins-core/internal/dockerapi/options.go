@@ -46,6 +46,9 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 		}
 		add("--mount", value)
 	}
+	for _, v := range s.Volumes {
+		add("--mount", "type=volume,source="+v.Name+",target="+v.Target)
+	}
 	if p := s.Publish; p != nil {
 		host := ""
 		if p.HostPort > 0 {
