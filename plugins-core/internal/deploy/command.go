@@ -64,6 +64,9 @@ func commandWords(line string, shell []string, port int) ([]string, error) {
 		line = withPort(line, strconv.Itoa(port))
 	}
 	if !needsShell(line) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "exec "); ok { // no shell, so that none is to be replaced
+			line = rest
+		}
 		return shellquote.Split(line)
 	}
 	if len(shell) == 0 {
@@ -128,6 +131,10 @@ func needsShell(line string) bool {
 		}
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	switch first {
+	case "cd", "export", "source", ".", "set", "umask", "ulimit", "trap", "eval": // which only a shell has
+		return true
+	}
 	name, _, assigns := strings.Cut(first, "=")
 	return assigns && name != "" && !strings.ContainsAny(name, "/-.'\"")
 }

@@ -20,6 +20,8 @@ func TestCommand(t *testing.T) {
 		"server '$PORT'":            {"server", "$PORT"},
 		`server \$PORT`:             {"server", "$PORT"},
 		"server $PORTS":             {"/bin/sh", "-c", "server $PORTS"},
+		"exec x '$1' y":             {"x", "$1", "y"},
+		"umask 077":                 {"/bin/sh", "-c", "umask 077"},
 		"cd /app && exec x $PORT":   {"/bin/sh", "-c", "cd /app && exec x 8123"},
 		"server $HOME":              {"/bin/sh", "-c", "server $HOME"},
 		`server "$HOME"`:            {"/bin/sh", "-c", `server "$HOME"`},
