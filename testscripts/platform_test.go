@@ -21,18 +21,17 @@ import (
 // platform is a private instance of everything that a host with dokku has: a system user of its own, sshd and nginx on
 // free ports, the programs as users install them. It uses the engine that DOCKER_HOST names, and leaves nothing there.
 type platform struct {
-	dir       string // short, because sockets lie below it
-	bin       string
-	user      string
-	root      string // DOKKU_ROOT, the user's home
-	lib       string
-	sshPort   int
-	httpPort  int
-	tlsPort   int
-	key       string
-	engine    *engine // of its own; nil: the one that DOCKER_HOST names
-	processes []*exec.Cmd
-	beside    canary // what was beside dokku's directories at the beginning
+	dir               string // short, because sockets lie below it
+	bin               string
+	user              string
+	root              string // DOKKU_ROOT, the user's home
+	lib               string
+	sshPort           int
+	httpPort, tlsPort int
+	key               string
+	engine            *engine // of its own; nil: the one that DOCKER_HOST names
+	processes         []*exec.Cmd
+	beside            canary // what was beside dokku's directories at the beginning
 }
 
 // programs builds the three binaries once for all tests and returns their directory.
