@@ -2,6 +2,7 @@ package testscripts
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -49,7 +50,7 @@ func (k *stackKiller) command(args ...string) *exec.Cmd {
 
 // debian dies at each step of making the smallest root file system.
 func (k *stackKiller) debian(t *testing.T) {
-	for _, moment := range []string{"running apt-get update", "installing remaining packages", "creating tarball", "Importing the root file system"} {
+	for _, moment := range []string{"running apt-get update", "installing remaining packages", "Importing the root file system"} {
 		cmd := k.command("--with", "none")
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -84,6 +85,7 @@ func (k *stackKiller) tar(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
+	k.forget(t, file)
 	k.whole(t, "--from", file)
 	span := time.Since(began)
 	for range 12 {
@@ -98,6 +100,7 @@ func (k *stackKiller) tar(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
+		k.forget(t, file)
 		cmd := k.command("--from", file)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -109,6 +112,16 @@ func (k *stackKiller) tar(t *testing.T) {
 		k.after(t, moment.String())
 	}
 	k.whole(t, "--from", file)
+}
+
+// forget removes the image that the tar was imported as at the end of the test: that of an hour is kept for others.
+func (k *stackKiller) forget(t *testing.T, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := fmt.Sprintf("dokku/stack-base:%x", sha256.Sum256(data))[:len("dokku/stack-base:")+16]
+	k.t.Cleanup(func() { _ = k.p.run(nil, "docker", "image", "rm", base) }) // it may not have come to that
 }
 
 // after looks at what there is right after a death.

@@ -103,3 +103,19 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestStackRef reads names of stacks as people give them.
+func TestStackRef(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"latest": "dokku/stack:latest", "heavy": "dokku/stack:heavy", "buildstep": "progrium/buildstep:latest",
+		"a/b": "a/b:latest", "a/b:c": "a/b:c", "b:c": "b:c", "host:5000/b": "host:5000/b:latest", "host:5000/b:c": "host:5000/b:c",
+		"gliderlabs/herokuish": "gliderlabs/herokuish:latest", "a@sha256:x": "a@sha256:x"} {
+		if got := settings.StackRef(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+	set := settings.Settings{Env: []string{"DOKKU_IMAGE=heavy"}}
+	if got := set.StackImage(); got != "dokku/stack:heavy" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
@@ -173,6 +174,9 @@ func (n *creation) layOver(ctx context.Context, b *base, l *layer) (err error) {
 	return err
 }
 
+// baseTime is how long a base is kept that no stack is made of: another instance may be about to make one.
+const baseTime = time.Hour
+
 // tidy removes what no stack is made of any more: unnamed images of ours, and bases.
 func (n *creation) tidy(ctx context.Context) error {
 	used := map[string]bool{}
@@ -189,7 +193,7 @@ func (n *creation) tidy(ctx context.Context) error {
 	}
 	for _, img := range bases {
 		for _, name := range img.Names {
-			if strings.HasPrefix(name, baseRepository+":") && !used[img.ID] {
+			if strings.HasPrefix(name, baseRepository+":") && !used[img.ID] && time.Since(img.Created) > baseTime {
 				if err := n.engine.RemoveImage(ctx, name); err != nil {
 					return err
 				}

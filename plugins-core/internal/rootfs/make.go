@@ -152,7 +152,7 @@ func (s *steps) Write(p []byte) (int, error) {
 		}
 		s.rest = rest
 		line = bytes.TrimSpace(line[bytes.LastIndexByte(line, '\r')+1:])
-		if text, ok := bytes.CutPrefix(line, []byte("I: ")); ok && s.say != nil {
+		if text, ok := bytes.CutPrefix(line, []byte("I: ")); ok && s.say != nil && !ofOnePackage(text) {
 			s.say("%s", text)
 		}
 		if len(line) > 0 {
@@ -162,6 +162,16 @@ func (s *steps) Write(p []byte) (int, error) {
 			s.last = s.last[1:]
 		}
 	}
+}
+
+// ofOnePackage tells the lines that debootstrap prints for each package.
+func ofOnePackage(text []byte) bool {
+	word, _, _ := bytes.Cut(text, []byte(" "))
+	switch string(word) {
+	case "Retrieving", "Validating", "Extracting", "Unpacking", "Configuring":
+		return true
+	}
+	return false
 }
 
 func (s *steps) tail() string { return string(bytes.Join(append(s.last, s.rest), []byte("\n"))) }
