@@ -41,10 +41,7 @@ var programs = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	programDir = dir
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
-	}
-	return dir, errors.Join(buildPrograms(dir), os.Symlink("dokku", dir+"/buildstep"))
+	return dir, errors.Join(os.Chmod(dir, 0o755), buildPrograms(dir), os.Symlink("dokku", dir+"/buildstep"))
 })
 
 // buildPrograms builds the three binaries in a directory.

@@ -4,6 +4,7 @@ dir=$1 suite=$2 uri=$3 key=$4 overlay=$5
 shift 5
 root=$dir/root
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset TMPDIR
 say() { echo "I: $*" >&2; }
 debootstrap --variant=minbase ${key:+--keyring="$key"} "$suite" "$root" "$uri" >&2
 cp "$dir/sources.list" "$root/etc/apt/sources.list"
