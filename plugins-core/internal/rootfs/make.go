@@ -152,7 +152,7 @@ func (s *steps) Write(p []byte) (int, error) {
 		}
 		s.rest = rest
 		line = bytes.TrimSpace(line[bytes.LastIndexByte(line, '\r')+1:])
-		if text, ok := bytes.CutPrefix(line, []byte("I: ")); ok && s.say != nil && !ofOnePackage(text) {
+		if text, ok := bytes.CutPrefix(line, []byte("I: ")); ok && s.say != nil && !isDetail(text) {
 			s.say("%s", text)
 		}
 		if len(line) > 0 {
@@ -164,12 +164,14 @@ func (s *steps) Write(p []byte) (int, error) {
 	}
 }
 
-// ofOnePackage tells the lines that debootstrap prints for each package.
-func ofOnePackage(text []byte) bool {
-	word, _, _ := bytes.Cut(text, []byte(" "))
+// isDetail tells the lines that debootstrap prints for each package, and those of mmdebstrap about our own hooks.
+func isDetail(text []byte) bool {
+	word, rest, _ := bytes.Cut(text, []byte(" "))
 	switch string(word) {
 	case "Retrieving", "Validating", "Extracting", "Unpacking", "Configuring":
 		return true
+	case "running":
+		return bytes.HasPrefix(rest, []byte("--")) || bytes.HasPrefix(rest, []byte("special hook"))
 	}
 	return false
 }
