@@ -183,9 +183,10 @@ func showDetect(ctx context.Context, c *plug.C) error {
 	if b.image, err = stackimage.Of(ctx, c, a.Name); err != nil {
 		return err
 	}
-	if kind, err := stackimage.KindOf(ctx, engine, b.image); err != nil {
+	if b.kind, err = stackimage.KindOf(ctx, engine, b.image); err != nil {
 		return err
-	} else if kind != stackimage.Ours {
+	}
+	if b.kind != stackimage.Ours {
 		return fmt.Errorf("cannot detect the buildpack of %q: the image %s is no stack of ours", a.Name, b.image)
 	}
 	if err := b.readInput(ctx, false); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/envfile"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
+	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -55,6 +56,12 @@ func (b *run) readInput(ctx context.Context, unpacked bool) (err error) {
 	}
 	if list != "" {
 		b.input.files[buildstep.InputPacks] = list
+	}
+	if b.kind != stackimage.Ours { // its programs know nothing of these files
+		if list != "" {
+			return fmt.Errorf("cannot build %q by its list of buildpacks: the programs of the image %s do not know it; put it into .buildpacks, or run: dokku buildpacks:clear %s", b.app.Name, b.image, b.app.Name)
+		}
+		return nil
 	}
 	if unpacked {
 		return b.keepDotEnv()
