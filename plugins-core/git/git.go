@@ -56,6 +56,7 @@ func Plugin() *plug.Plugin {
 			{Name: "git:from-image", Args: "[--build-dir DIR] [--force] APP IMAGE [NAME [EMAIL]]", Help: "Deploy an image of a registry or of the engine", Run: fromImage},
 			{Name: "git:load-image", Args: "[--build-dir DIR] APP IMAGE [NAME [EMAIL]]", Help: "Deploy an image that docker save writes to standard input", Run: loadImage},
 			{Name: "git:sync", Args: "[--build|--build-if-changes] [--skip-deploy-branch] APP REPOSITORY [REF]", Help: "Fetch a repository, and build it", Run: sync},
+			{Name: "git:report", Args: reporter().Args(), Help: "Show which branch deploys, and what is on it", Run: reporter().Run},
 			{Name: "git:set", Args: "APP deploy-branch [BRANCH]", Help: "Set the branch that deploys", Run: set},
 			{Name: "git:initialize", Args: "APP", Help: "Make the app's repository", Run: func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, initialise) }},
 		},

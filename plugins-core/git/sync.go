@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -184,17 +185,19 @@ func choose(call *syncCall, configured string, found map[string]bool, head strin
 	return nil, f, fmt.Errorf("it has no branch or tag %q", ref)
 }
 
-// fatal is what git says last of an error, without its own words around it.
+// fatal is what git says of an error, in one line and without its marks.
 func fatal(err error) string {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		for _, mark := range []string{"fatal: ", "error: "} {
-			if _, text, ok := strings.Cut(lines[i], mark); ok {
-				return strings.TrimSuffix(text, ": exit status 128")
-			}
+	var said []string
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), ": exit status 128"))
+		for _, mark := range []string{"fatal: ", "error: ", "remote: "} {
+			line = strings.TrimPrefix(line, mark)
+		}
+		if line != "" && !slices.Contains(said, line) {
+			said = append(said, line)
 		}
 	}
-	return strings.Join(lines, " ")
+	return fmt.Sprintf("%.500s", strings.Join(said, "; "))
 }
 
 // take puts the commit on the branch that deploys. The caller holds the app's lock.
