@@ -19,7 +19,7 @@ var cnbImages = sync.OnceValue(func() error {
 
 // cnbSettings are what a script about Cloud Native Buildpacks has in its environment, beside what all have.
 func cnbSettings(workDir string) ([]string, error) {
-	if !strings.HasPrefix(filepath.Base(workDir), "script-deploy_cnb") {
+	if name := filepath.Base(workDir); !strings.HasPrefix(name, "script-deploy_cnb") && !strings.HasPrefix(name, "script-host_nine_apps") {
 		return nil, nil
 	}
 	return []string{"DOKKU_CNB_BUILDER=dokku/cnb-builder:latest"}, cnbImages()
