@@ -94,7 +94,7 @@ func stopApp(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App
 	return parallel(list, func(item dockerapi.Container) error {
 		// An engine that comes up starts what ended with a status, as many programs do that are told to stop.
 		if c.Arg(2) != "true" && item.Labels[dockerapi.LabelKind] == kindDeploy {
-			if err := engine.SetRestartPolicy(ctx, item.ID, "no"); err != nil {
+			if err := engine.LeaveStopped(ctx, item.ID); err != nil {
 				return err
 			}
 		}

@@ -146,3 +146,12 @@ func (e *Engine) SetRestartPolicy(ctx context.Context, id, text string) error {
 	_, err = e.cli.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: policy})
 	return explain("set the restart policy of container "+short(id), err)
 }
+
+// LeaveStopped has the engine not start a container again. That it is gone, or is being removed, is fine.
+func (e *Engine) LeaveStopped(ctx context.Context, id string) error {
+	err := e.SetRestartPolicy(ctx, id, "no")
+	if IsNotFound(err) || err != nil && strings.Contains(err.Error(), "marked for removal") {
+		return nil
+	}
+	return err
+}
