@@ -5,6 +5,7 @@
 # prepare_stack begins to make the image dokku/stack:TAG.
 prepare_stack() { # TAG
   STACK_IMAGE=dokku/stack:$1
+  # shellcheck disable=SC2034 # install tells what has changed
   STACK_BEFORE=$(stack_id)
   start_job stack make_stack
 }
