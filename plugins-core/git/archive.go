@@ -62,7 +62,7 @@ func fromArchive(ctx context.Context, c *plug.C) error {
 			return err
 		}
 		return c.Lock(ctx, a, func(c *plug.C) error {
-			return deployTree(ctx, c, a, dir, who, origin{cause: "archive", kind: told, source: what, what: what})
+			return deployTree(ctx, c, a, tmp, dir, who, origin{cause: "archive", kind: told, source: what, what: what})
 		})
 	})
 }

@@ -198,7 +198,7 @@ func deployImage(ctx context.Context, c *plug.C, engine *dockerapi.Engine, call 
 		}
 		what := fmt.Sprintf("image %s, %.19s", ref.Name, image.ID)
 		return c.Lock(ctx, a, func(c *plug.C) error {
-			return deployTree(ctx, c, a, dir, call.who, origin{cause: "image", kind: imageKind, source: ref.Name, what: what})
+			return deployTree(ctx, c, a, tmp, dir, call.who, origin{cause: "image", kind: imageKind, source: ref.Name, what: what})
 		})
 	})
 }

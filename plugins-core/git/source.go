@@ -60,15 +60,19 @@ type store struct {
 	release         func() error
 }
 
-// openStore makes one; scratch is a directory that is removed by whoever made it.
+// openStore makes one in scratch, which is removed by whoever made it. It has a directory of its own there, whose name no
+// source can know: git runs what the settings in it say, so nothing may be in it that somebody sent.
 func openStore(c *plug.C, a app.App, scratch string) (*store, error) {
 	objects, release, err := deploy.Quarantine(a)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{gitDir: filepath.Join(scratch, "git"), objects: objects, release: release}
+	s := &store{objects: objects, release: release}
+	s.gitDir, err = os.MkdirTemp(scratch, "store-")
 	for _, dir := range []string{"objects", "refs", "info"} {
-		err = errors.Join(err, os.MkdirAll(filepath.Join(s.gitDir, dir), 0o755))
+		if err == nil {
+			err = os.Mkdir(filepath.Join(s.gitDir, dir), 0o755)
+		}
 	}
 	for name, text := range map[string]string{
 		"HEAD":   "ref: refs/heads/" + defaultBranch + "\n",
@@ -76,14 +80,26 @@ func openStore(c *plug.C, a app.App, scratch string) (*store, error) {
 		// A source has no say in which programs of this host run.
 		"info/attributes": "* -filter\n",
 	} {
-		err = errors.Join(err, os.WriteFile(filepath.Join(s.gitDir, name), []byte(text), 0o644))
+		if err == nil {
+			err = writeNew(filepath.Join(s.gitDir, name), text)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot prepare the commit for %q: %w", a.Name, err), release())
 	}
-	s.env = append(env(c), "GIT_DIR="+s.gitDir, "GIT_OBJECT_DIRECTORY="+objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+a.Path("objects"),
+	s.env = append(env(c), "GIT_DIR="+s.gitDir, "GIT_COMMON_DIR="+s.gitDir, "GIT_OBJECT_DIRECTORY="+objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+a.Path("objects"),
 		"GIT_TERMINAL_PROMPT=0", "GIT_COMMITTER_NAME="+committer, "GIT_COMMITTER_EMAIL="+committerEmail)
 	return s, nil
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(file, text string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // git runs git in the store and returns what it prints.
@@ -139,14 +155,14 @@ type origin struct {
 }
 
 // deployTree makes a commit of dir on the branch that deploys, and deploys it. What serves already is not built again.
-// The caller holds the app's lock.
-func deployTree(ctx context.Context, c *plug.C, a app.App, dir string, who author, from origin) (err error) {
+// scratch is a directory outside of dir. The caller holds the app's lock.
+func deployTree(ctx context.Context, c *plug.C, a app.App, scratch, dir string, who author, from origin) (err error) {
 	branch := deployBranch(c, a)
 	parent, err := readRef(a, "refs/heads/"+branch)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c, a, filepath.Dir(dir))
+	s, err := openStore(c, a, scratch)
 	if err != nil {
 		return err
 	}
