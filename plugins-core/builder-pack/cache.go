@@ -3,7 +3,6 @@ package builderpack
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
@@ -49,8 +48,8 @@ func destroyed(ctx context.Context, c *plug.C) error {
 	return property.Destroy(c.Settings(), pluginName, c.Arg(0))
 }
 
-// cloned is post-app-clone-setup: OLD NEW. A copy has a cache of its own.
+// cloned is post-app-clone-setup: OLD NEW. A copy has a cache of its own: it must not know the old one's for a moment,
+// since it would remove that when it is destroyed half made.
 func cloned(_ context.Context, c *plug.C) error {
-	return errors.Join(property.Clone(c.Settings(), pluginName, c.Arg(0), c.Arg(1)),
-		property.Set(c.Settings(), pluginName, c.Arg(1), cacheKey, ""))
+	return property.Clone(c.Settings(), pluginName, c.Arg(0), c.Arg(1), cacheKey)
 }

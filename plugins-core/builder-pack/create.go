@@ -14,6 +14,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockeroptions"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -92,6 +93,9 @@ func (b *job) create(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if name := dockeroptions.Bounding(options); name != "" {
+		return fmt.Errorf("cannot build %q with pack: its option %s of the phase build is not for the lifecycle, which has the engine's socket; remove it with: dokku docker-options:remove %s build OPTION", b.app.Name, name, b.app.Name)
+	}
 	b.c.Verbose("Builder image %s", b.toolbox.name)
 	id, err := b.engine.CreateWithOptions(ctx, spec, options, b.c.Env)
 	if err != nil {
@@ -112,7 +116,8 @@ func (b *job) create(ctx context.Context) (err error) {
 }
 
 // spec is the container of the lifecycle. It begins as root, since only root may use the socket, and becomes the
-// builder's user before anything of a buildpack or of the source runs.
+// builder's user before anything of a buildpack or of the source runs. It does not leave its groups then, so it has none
+// but the builder's from the start.
 func (b *job) spec(ctx context.Context, ordered bool) (dockerapi.Spec, error) {
 	volume, fresh, err := cacheVolume(ctx, b.c, b.engine, b.app)
 	if err != nil {
@@ -145,7 +150,7 @@ func (b *job) spec(ctx context.Context, ordered bool) (dockerapi.Spec, error) {
 	} else if err != nil && !dockerapi.IsNotFound(err) {
 		return dockerapi.Spec{}, err
 	}
-	return dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.toolbox.id, User: "0", Entrypoint: []string{}, Env: env,
+	return dockerapi.Spec{App: b.app.Name, Kind: "build", Image: b.toolbox.id, User: "0:" + gid, Entrypoint: []string{}, Env: env,
 		Cmd:     append(cmd, b.app.Image(deploy.BuildTag)),
 		Binds:   []dockerapi.Bind{{Source: b.engine.Socket(), Target: "/var/run/docker.sock"}},
 		Volumes: []dockerapi.Volume{{Name: volume, Target: "/" + strings.TrimSuffix(cacheDir, "/")}}}, nil

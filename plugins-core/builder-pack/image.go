@@ -187,8 +187,8 @@ func (t *toolbox) order(d *descriptor) (string, error) {
 	return out.String(), nil
 }
 
-// checkSocket refuses a builder image whose buildpacks could use the engine: they run as a user of the image, beside the
-// socket.
+// checkSocket refuses a builder image whose buildpacks could use the engine: they run as a user of the image, who is in
+// the image's one group and no other (see [job.spec]), beside the socket.
 func (t *toolbox) checkSocket(socket string) error {
 	st, err := os.Stat(socket)
 	if err != nil {

@@ -45,9 +45,31 @@ func TestHarmless(t *testing.T) {
 			t.Errorf("%q: harmless %v, warned of %v", option, dockeroptions.Harmless(option), dockeroptions.Warns(option, "/s"))
 		}
 	}
-	for _, option := range []string{"--label com.dokku.x=1", "-lcom.dokku.x=1", "", "'", "image", "--memory", "-v /s/../etc:/x"} {
+	for _, option := range []string{"--label com.dokku.x=1", "-lcom.dokku.x=1", "-l=com.dokku.x=1", "", "'", "image", "--memory", "-v /s/../etc:/x"} {
 		if dockeroptions.Harmless(option) {
 			t.Errorf("%q: taken for harmless", option)
+		}
+	}
+}
+
+// TestBounding takes options that a container beside the engine's socket may have from all others.
+func TestBounding(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "--memory=1g --cpus 2 -m1g -c=4 --pids-limit 90": "", "--label a=b -l c=d --network inner --add-host a:10.0.0.1": "",
+		"--ulimit nofile=9 --dns 10.0.0.2 -h me --shm-size=64m": "",
+		"--env A=1": "--env", "-eA=1": "-e", "--memory 1g --user 0:998": "--user", "-u0": "-u", "-w /x": "-w",
+		"--workdir=/x": "--workdir", "--memory --cpus 2": "2", "--init": "--init", "image": "image", "--": "--",
+		"--memory": "--memory", "--label com.dokku.x=1": "--label com.dokku", "-l=com.dokku.x=1": "-l com.dokku",
+	} {
+		if got := dockeroptions.Bounding(strings.Fields(text)); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	for _, option := range append(powerful(), "--group-add 998", "--entrypoint x", "--label-file x", "-it", "--read-only") {
+		words, err := shellquote.Split(option)
+		if network := strings.HasPrefix(option, "--net"); err != nil || !network && dockeroptions.Bounding(words) == "" {
+			t.Errorf("%q: taken, %v", option, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dockeroptions
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
@@ -55,10 +56,38 @@ func Harmless(option string) bool {
 	return true
 }
 
-// split takes a word of a command line apart: --name=value, --name, -nvalue or -n.
+// Bounding returns the name of the first of the words of `docker run` that does more than bound a container, label it or
+// say which network it has; "" when there is none. Nothing else may be said of a container that runs as root beside the
+// engine's socket: a variable or a working directory is enough to have it run a program of somebody else.
+func Bounding(options []string) (refused string) {
+	bounding := strings.Fields(`--add-host --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --dns --dns-option
+		--dns-search --hostname --label --log-driver --log-opt --memory --memory-reservation --memory-swap
+		--memory-swappiness --net --network --network-alias --pids-limit --shm-size --ulimit -c -h -l -m`)
+	for i := 0; i < len(options); i++ {
+		name, value, given := split(options[i])
+		if !slices.Contains(bounding, name) {
+			return name
+		}
+		if !given {
+			if i++; i == len(options) {
+				return name
+			}
+			value = options[i]
+		}
+		if (name == "--label" || name == "-l") && strings.HasPrefix(value, "com.dokku") {
+			return name + " com.dokku" // by these we know our containers
+		}
+	}
+	return ""
+}
+
+// split takes a word of a command line apart: --name=value, --name, -nvalue, -n=value or -n.
 func split(word string) (name, value string, given bool) {
 	if strings.HasPrefix(word, "--") {
 		return strings.Cut(word, "=")
+	}
+	if len(word) > 3 && word[0] == '-' && word[2] == '=' {
+		return word[:2], word[3:], true
 	}
 	if len(word) > 2 && word[0] == '-' {
 		return word[:2], word[2:], true

@@ -76,8 +76,9 @@ func All(s settings.Settings, plugin, app string) (map[string]string, error) {
 	return all, nil
 }
 
-// Clone gives the app of name to all of the plugin's properties that the app of name from has.
-func Clone(s settings.Settings, plugin, from, to string) error {
+// Clone gives the app of name to the plugin's properties that the app of name from has, but for those of the keys in
+// except: what they name belongs to the one app alone.
+func Clone(s settings.Settings, plugin, from, to string, except ...string) error {
 	if err := checkNames(from, to); err != nil {
 		return err
 	}
@@ -86,6 +87,9 @@ func Clone(s settings.Settings, plugin, from, to string) error {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if slices.Contains(except, key) {
+			continue
+		}
 		if err := Set(s, plugin, to, key, all[key]); err != nil {
 			return err
 		}

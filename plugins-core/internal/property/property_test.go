@@ -89,7 +89,11 @@ func TestFollow(t *testing.T) {
 	must(property.Move(s, "p", "a", "b"))
 	must(property.Set(s, "p", "a", "key", "value"))
 	must(property.Set(s, "p", "c", "old", "of an earlier app"))
-	must(property.Clone(s, "p", "a", "b"))
+	must(property.Set(s, "p", "a", "own", "of a alone"))
+	must(property.Clone(s, "p", "a", "b", "own"))
+	if got, err := property.Own(s, "p", "b", "own"); err != nil || got != "" {
+		t.Errorf("a copy has %q of a alone, %v", got, err)
+	}
 	must(property.Move(s, "p", "a", "c"))
 	must(property.Move(s, "p", "a", "c")) // again
 	for app, want := range map[string]string{"a": "", "b": "value", "c": "value"} {
