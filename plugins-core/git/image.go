@@ -75,12 +75,20 @@ func fromImage(ctx context.Context, c *plug.C) error {
 	defer engine.Close()
 	ctx, stop := untilHangup(ctx, c)
 	defer stop()
+	if err := mayUse(ctx, c, call); err != nil {
+		return err
+	}
 	id, err := engine.ImageID(ctx, call.ref.Name)
 	if err != nil {
 		return err
 	}
 	switch {
 	case id == "" || call.force:
+		if call.ref.Reserved() { // what a registry has under the name of a stack or an app would take its place
+			if err := c.Admin(ctx); err != nil {
+				return err
+			}
+		}
 		if err := pull(ctx, c, engine, call.ref); err != nil {
 			return err
 		}
@@ -132,37 +140,21 @@ func loadImage(ctx context.Context, c *plug.C) error {
 	in := interruptible(ctx, c.Stdin)
 	defer in.Close()
 	c.Info1("Loading %s from standard input", call.ref.Name)
-	if err := engine.Load(ctx, in, call.ref, limit.Bytes); err != nil {
-		return err
+	err = engine.Load(ctx, in, call.ref, limit.Bytes)
+	if err == nil {
+		err = deployImage(ctx, c, engine, call)
 	}
-	err = deployImage(ctx, c, engine, call)
 	kept := context.WithoutCancel(ctx)
-	switch {
-	case err != nil && before == "":
-		err = errors.Join(err, engine.RemoveImage(kept, call.ref.Name))
-	case err == nil && before != "":
-		err = engine.RemoveUnnamed(kept, before)
+	if err != nil { // also of an archive that broke off: the engine may have had all of the image by then
+		return errors.Join(err, putBack(kept, engine, call.ref.Name, before))
 	}
-	return err
-}
-
-// mayName refuses to give an image a name that another one has for others: what they build upon it would be the loaded
-// one from then on. It returns the image that has the name.
-func mayName(ctx context.Context, c *plug.C, engine *dockerapi.Engine, call *imageCall) (before string, err error) {
-	switch {
-	case call.ref.Pinned:
-		return "", fmt.Errorf("cannot load %s: a name with a digest is given by a registry; use one with a tag", call.ref.Name)
-	case call.ref.Reserved():
-		return "", fmt.Errorf("cannot load %s: names that begin with dokku/ are those of apps; take another one for docker save", call.ref.Name)
+	if err := property.Set(c.Settings(), "git", call.app.Name, loadedImage, call.ref.Name); err != nil {
+		return fmt.Errorf("cannot keep under which name images are loaded for %q: %w", call.app.Name, err)
 	}
-	before, err = engine.ImageID(ctx, call.ref.Name)
-	if err != nil || before == "" || property.Get(c.Settings(), "git", call.app.Name, sourceImage) == call.ref.Name {
-		return before, err
+	if before == "" {
+		return nil
 	}
-	if err := c.Admin(ctx); err != nil {
-		return "", errors.Join(fmt.Errorf("cannot load %s: there is an image of that name; take another one for docker save", call.ref.Name), err)
-	}
-	return before, nil
+	return engine.RemoveUnnamed(kept, before)
 }
 
 // deployImage deploys an image that the engine has.

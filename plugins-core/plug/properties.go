@@ -6,9 +6,12 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 )
 
-// CloneProperties is post-app-clone-setup of a plugin that keeps nothing of an app but properties: OLD NEW.
-func CloneProperties(plugin string) Hook {
-	return func(_ context.Context, c *C) error { return property.Clone(c.Settings(), plugin, c.Arg(0), c.Arg(1)) }
+// CloneProperties is post-app-clone-setup of a plugin that keeps nothing of an app but properties: OLD NEW. Those of
+// the keys in except stay with the old one.
+func CloneProperties(plugin string, except ...string) Hook {
+	return func(_ context.Context, c *C) error {
+		return property.Clone(c.Settings(), plugin, c.Arg(0), c.Arg(1), except...)
+	}
 }
 
 // MoveProperties is post-app-rename-setup of such a plugin: OLD NEW.

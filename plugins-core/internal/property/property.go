@@ -76,6 +76,28 @@ func All(s settings.Settings, plugin, app string) (map[string]string, error) {
 	return all, nil
 }
 
+// Holders lists the apps whose own value of key is value.
+func Holders(s settings.Settings, plugin, key, value string) ([]string, error) {
+	apps, err := os.ReadDir(filepath.Dir(filepath.Dir(path(s, plugin, "x", "x"))))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the properties of the apps: %w", err)
+	}
+	var out []string
+	for _, e := range apps {
+		if !e.IsDir() {
+			continue
+		}
+		own, err := Own(s, plugin, e.Name(), key)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the properties of %q: %w", e.Name(), err)
+		}
+		if own == value && value != "" && e.Name() != Global {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
+
 // Clone gives the app of name to the plugin's properties that the app of name from has, but for those of the keys in
 // except: what they name belongs to the one app alone.
 func Clone(s settings.Settings, plugin, from, to string, except ...string) error {

@@ -3,6 +3,7 @@ package property_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
@@ -89,10 +90,14 @@ func TestFollow(t *testing.T) {
 	must(property.Move(s, "p", "a", "b"))
 	must(property.Set(s, "p", "a", "key", "value"))
 	must(property.Set(s, "p", "c", "old", "of an earlier app"))
-	must(property.Set(s, "p", "a", "own", "of a alone"))
-	must(property.Clone(s, "p", "a", "b", "own"))
-	if got, err := property.Own(s, "p", "b", "own"); err != nil || got != "" {
-		t.Errorf("a copy has %q of a alone, %v", got, err)
+	must(property.Set(s, "p", "a", "mine", "value"))
+	must(property.Set(s, "p", property.Global, "key", "value"))
+	must(property.Clone(s, "p", "a", "b", "mine"))
+	if got, err := property.Holders(s, "p", "key", "value"); err != nil || !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := property.Holders(s, "p", "mine", "value"); err != nil || !slices.Equal(got, []string{"a"}) {
+		t.Errorf("the clone has what stays with the old one: got %q, %v", got, err)
 	}
 	must(property.Move(s, "p", "a", "c"))
 	must(property.Move(s, "p", "a", "c")) // again
