@@ -335,12 +335,12 @@ func (p *platform) sshConfig(file string, setEnv []string) error {
 // close takes down all that start put up; an app that a failed script left goes with it.
 func (p *platform) close() error {
 	var errs []error
-	errs = append(errs, p.removeContainers(), p.pruneImages())
 	for _, cmd := range p.processes {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	}
-	// What still runs as the user, such as a process that waits to end an old container, ends with it.
+	// What still runs as the user, such as a process that waits to end an old container, ends first: it would go back to
+	// the release before if the new one's containers were gone.
 	for range 50 {
 		if !p.alive() {
 			break
@@ -348,7 +348,7 @@ func (p *platform) close() error {
 		p.killAll()
 		time.Sleep(20 * time.Millisecond)
 	}
-	errs = append(errs, p.run(nil, "userdel", "--force", p.user), os.RemoveAll(p.dir))
+	errs = append(errs, p.removeContainers(), p.pruneImages(), p.run(nil, "userdel", "--force", p.user), os.RemoveAll(p.dir))
 	return errors.Join(errs...)
 }
 
