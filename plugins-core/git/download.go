@@ -9,11 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
-
-	"golang.org/x/net/http/httpproxy"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
@@ -95,19 +92,12 @@ func download(ctx context.Context, c *plug.C, a app.App, source string) (body io
 // httpClient is one that goes by the settings of proxies. inside is whether it may ask what this host offers to itself
 // alone: for whoever is no admin that would be a way to it.
 func httpClient(c *plug.C, inside bool) *http.Client {
-	s := c.Settings()
-	get := func(name string) string { return s.Get(name, s.Get(strings.ToLower(name), "")) }
-	proxy := (&httpproxy.Config{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}).ProxyFunc()
-	dialer := &net.Dialer{Timeout: 30 * time.Second}
-	if !inside {
-		dialer.Control = refuseInside
+	var by http.RoundTripper = newOutside(c)
+	if inside {
+		by = transport(&net.Dialer{Timeout: 30 * time.Second}, proxyOf(c))
 	}
 	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:       func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: 2 * time.Minute,
-			DisableCompression: true, DisableKeepAlives: true, ForceAttemptHTTP2: true,
-		},
+		Transport: by,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch {
 			case len(via) >= 10:
@@ -118,19 +108,6 @@ func httpClient(c *plug.C, inside bool) *http.Client {
 			return nil
 		},
 	}
-}
-
-// refuseInside refuses addresses that are this host's own, or of its next neighbours.
-func refuseInside(_, address string, _ syscall.RawConn) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	ip := net.ParseIP(host)
-	if ip == nil || ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() || ip.IsMulticast() {
-		return fmt.Errorf("%s is an address of this host itself: only an admin may ask there", host)
-	}
-	return nil
 }
 
 // boundedBody is an answer that ends at a limit of bytes and of time.

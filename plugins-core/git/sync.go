@@ -22,6 +22,7 @@ type syncCall struct {
 	from                    remote
 	ref                     string
 	build, changed, skipSet bool
+	settings                []string // variables that keep git to where it may ask
 }
 
 func syncWords(ctx context.Context, c *plug.C) (*syncCall, error) {
@@ -47,18 +48,14 @@ func syncWords(ctx context.Context, c *plug.C) (*syncCall, error) {
 	if call.from, err = parseRemote(words[0]); err != nil {
 		return nil, fmt.Errorf("cannot fetch from %q: %w", words[0], err)
 	}
-	if call.from.local { // what of this host's dokku may read is not everybody's
-		if err := c.Admin(ctx); err != nil {
-			return nil, err
-		}
-	}
 	if len(words) == 2 {
 		call.ref = strings.TrimPrefix(strings.TrimPrefix(words[1], "refs/heads/"), "refs/tags/")
 		if _, err := proc.Output(ctx, proc.Cmd{Args: []string{"git", "check-ref-format", "refs/heads/" + call.ref}, Env: env(c), Dir: "/"}); err != nil || strings.HasPrefix(call.ref, "-") {
 			return nil, fmt.Errorf("cannot fetch %q: it is no name of a branch, a tag or a commit", words[1])
 		}
 	}
-	return call, nil
+	call.settings, err = call.permit(ctx, c)
+	return call, err
 }
 
 // sync fetches a commit of a repository elsewhere and puts it on the branch that deploys; with --build it is deployed.
@@ -116,6 +113,7 @@ func (s *store) fetch(ctx context.Context, c *plug.C, call *syncCall) (f fetched
 	}
 	// Nobody is there to be asked for a password or whether a host is the right one.
 	in.env = append(s.env, "GIT_ALLOW_PROTOCOL="+protocols, "GIT_ASKPASS=/bin/false", "SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force")
+	in.env = append(in.env, call.settings...)
 	found, head, err := in.listRemote(ctx, call)
 	if err != nil {
 		return f, fail(err)
