@@ -257,7 +257,7 @@ func TestDestroyDuringDeploy(t *testing.T) {
 			if err := <-destroy.done; err != nil {
 				t.Errorf("%s, round %d: the destruction: %v\n%s", hook, round, err, destroy.out.String())
 			}
-			if err := <-behind.done; err == nil || !strings.Contains(behind.out.String(), "cannot deploy gone: it was destroyed meanwhile; push again") {
+			if err := <-behind.done; err == nil || !strings.Contains(behind.out.String(), "cannot deploy "+g.name+": it was destroyed meanwhile; push again") {
 				t.Errorf("%s, round %d: the push behind: got %v\n%s", hook, round, err, behind.out.String())
 			}
 			left, err := filepath.Glob(filepath.Join(p.root, "*"+g.name+"*"))
