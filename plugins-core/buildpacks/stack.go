@@ -49,7 +49,7 @@ func computedStack(c *plug.C, a app.App) (string, error) {
 }
 
 // setProperty is the verb: APP|--global stack [IMAGE].
-func setProperty(_ context.Context, c *plug.C) error {
+func setProperty(ctx context.Context, c *plug.C) error {
 	if len(c.Args) < 2 || len(c.Args) > 3 {
 		return c.Usage("cannot set %d words", len(c.Args))
 	}
@@ -67,6 +67,11 @@ func setProperty(_ context.Context, c *plug.C) error {
 	image := c.Arg(2)
 	if image != "" {
 		if err := dockerapi.CheckImageName(image); err != nil {
+			return err
+		}
+	}
+	if name == property.Global { // what holds for all apps is not for who may only deploy
+		if err := c.Admin(ctx); err != nil {
 			return err
 		}
 	}

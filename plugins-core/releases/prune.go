@@ -56,7 +56,7 @@ func prune(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App) 
 		newest = all[0].Number
 	}
 	for _, tag := range tags {
-		if tag == a.Image(deploy.BuildTag) {
+		if tag == a.Image(deploy.BuildTag) || dockerapi.Passing(tag[len(a.Repository())+1:]) {
 			// An engine may finish a build after who asked for it was killed.
 			if _, idle := a.Idle(); !idle {
 				continue

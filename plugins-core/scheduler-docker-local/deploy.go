@@ -179,7 +179,7 @@ func (r *rollout) processArgs(ctx context.Context, p *process) ([]string, error)
 	}
 	words, err := shellquote.Split(text)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use the docker options %q of the plugins: %w", text, err)
+		return nil, fmt.Errorf("cannot use the docker options of the plugins, by docker-args-process-deploy: %w", err)
 	}
 	return slices.Concat(r.args, words), hostports.RefuseTaken(ctx, r.engine, r.app, "deploy", words)
 }
@@ -211,7 +211,7 @@ func dockerArgs(ctx context.Context, c *plug.C, a app.App, hook, tag, phase stri
 	}
 	words, err := shellquote.Split(text + " " + old)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use the docker options %q of the plugins: %w", text+" "+old, err)
+		return nil, fmt.Errorf("cannot use the docker options of the plugins, by %s: %w", hook, err)
 	}
 	return words, nil
 }

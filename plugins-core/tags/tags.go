@@ -95,7 +95,7 @@ func internal(tag string) bool {
 	if n, err := release.Parse(tag); err == nil && release.Name(n) == tag {
 		return true
 	}
-	return tag == deploy.LatestTag || tag == deploy.BuildTag
+	return tag == deploy.LatestTag || tag == deploy.BuildTag || dockerapi.Passing(tag)
 }
 
 func create(ctx context.Context, c *plug.C, engine *dockerapi.Engine, a app.App, tag string) error {

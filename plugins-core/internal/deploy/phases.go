@@ -75,7 +75,7 @@ func BuildOptions(ctx context.Context, c *plug.C, a app.App, builder string) ([]
 	}
 	words, err := shellquote.Split(text)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use the build options %q of the plugins: %w", text, err)
+		return nil, fmt.Errorf("cannot use the build options of the plugins, by docker-args-build: %w", err)
 	}
 	return words, nil
 }

@@ -1,8 +1,6 @@
 package dockerapi
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,19 +32,4 @@ func trailingNumber(text, words string) int {
 		return 0
 	}
 	return n
-}
-
-// boundOptions are bounds of memory and processors as options of docker's own command. They come behind those of
-// plugins, given, and so hold whatever these say.
-func boundOptions(memory int64, cpus float64, given []string) (options []string) {
-	if memory > 0 {
-		options = append(options, fmt.Sprintf("--memory=%d", memory), fmt.Sprintf("--memory-swap=%d", memory))
-	}
-	if cpus > 0 && slices.ContainsFunc(given, func(word string) bool { return word == "--cpus" || strings.HasPrefix(word, "--cpus=") }) {
-		return append(options, fmt.Sprintf("--cpus=%g", cpus)) // which goes with no quota
-	}
-	if cpus > 0 {
-		options = append(options, fmt.Sprintf("--cpu-period=%d", cpuPeriod), fmt.Sprintf("--cpu-quota=%d", int64(cpus*cpuPeriod)))
-	}
-	return options
 }

@@ -40,7 +40,9 @@ func ParseBuildOptions(words, env []string) (o build.ImageBuildOptions, rest []s
 			}
 			value = words[i]
 		}
-		if err := known.set(&o, value); err != nil {
+		if err := known.set(&o, value); err != nil && name == "--build-arg" { // it may be secret
+			return o, nil, fmt.Errorf("cannot use the build option %s: %w", name, err)
+		} else if err != nil {
 			return o, nil, fmt.Errorf("cannot use the build option %s %q: %w", name, value, err)
 		}
 	}

@@ -89,9 +89,25 @@ func (e *Engine) CreateWithOptions(ctx context.Context, s Spec, options, env []s
 	args = append(args, cmd...)
 	out, err := proc.Output(ctx, proc.Cmd{Args: args, Env: env})
 	if err != nil {
-		return "", fmt.Errorf("cannot create a container with the options %q of the plugins: %w", strings.Join(options, " "), err)
+		return "", fmt.Errorf("cannot create a container%s: %w", withOptions(options), err)
 	}
 	return strings.TrimSpace(out), nil
+}
+
+// withOptions names the options of plugins for a message. Their values may be secret.
+func withOptions(words []string) string {
+	var names []string
+	for _, word := range words {
+		if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") {
+			names = append(names, name)
+		} else if len(name) > 1 && name[0] == '-' {
+			names = append(names, name[:2])
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (options of plugins: " + strings.Join(names, " ") + ")"
 }
 
 // HasInit tells whether this host has the small init that [Spec.Init] asks for.

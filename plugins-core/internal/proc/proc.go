@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// DefaultTimeout ends a program that was given no deadline.
+// DefaultTimeout ends a program that was given no deadline, neither by [Cmd] nor by its context.
 const DefaultTimeout = time.Hour
 
 // Cmd is a program to run.
@@ -26,17 +26,21 @@ type Cmd struct {
 	Env            []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Timeout        time.Duration // 0: DefaultTimeout
+	Timeout        time.Duration // 0: the context's deadline, else DefaultTimeout
 	Tied           bool          // it is killed when we are
 }
 
 // Run runs the program to its end. A non-zero status comes back as *exec.ExitError.
 func Run(ctx context.Context, c Cmd) error {
-	if c.Timeout == 0 {
+	if _, bounded := ctx.Deadline(); c.Timeout == 0 && !bounded {
 		c.Timeout = DefaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		// The arguments may be secret.
+		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("%s did not end within %s", c.Args[0], c.Timeout))
+		defer cancel()
+	}
 	path, err := LookPath(c.Env, c.Args[0])
 	if err != nil {
 		return err
@@ -59,8 +63,8 @@ func Run(ctx context.Context, c Cmd) error {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of the group; most often nothing
 	}
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%s did not end within %s", strings.Join(c.Args, " "), c.Timeout)
+	case context.Cause(ctx) == context.DeadlineExceeded:
+		return fmt.Errorf("%s did not end in time", c.Args[0])
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, exec.ErrWaitDelay):

@@ -98,6 +98,21 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+// TestDeadline has the context's deadline count, however long it is, and tells nobody the arguments.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	late := errors.New("the limit is 100ms")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, late)
+	defer cancel()
+	if err := proc.Run(ctx, proc.Cmd{Args: []string{"sleep", "1000"}, Env: path()}); !errors.Is(err, late) {
+		t.Errorf("got %v, want %v", err, late)
+	}
+	err := proc.Run(t.Context(), proc.Cmd{Args: []string{"sleep", "1000"}, Env: path(), Timeout: 100 * time.Millisecond})
+	if want := "sleep did not end within 100ms"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
 // watch notes the number of a child, and calls seen when it is there.
 type watch struct {
 	buf  bytes.Buffer
