@@ -274,7 +274,7 @@ func ownerless(ctx context.Context, c *plug.C, engine *dockerapi.Engine, d *plug
 	}
 	for _, n := range names {
 		name, _ := strings.CutPrefix(n.Repository, "dokku/")
-		if n.Ours && name != "stack" && app.CheckName(name) == nil && !(app.App{Name: name, Root: root}).Exists() {
+		if n.Ours && app.CheckName(name) == nil && !(app.App{Name: name, Root: root}).Exists() {
 			ref := n.Repository + ":" + n.Tag
 			if id, err := engine.ImageID(ctx, ref); err != nil || id != "" {
 				d.Violation("images", name, "docker rmi "+ref, "image %s is of an app that is not there", ref)

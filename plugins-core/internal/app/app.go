@@ -54,6 +54,8 @@ func CheckName(name string) error {
 	switch name {
 	case "tls", "plugins":
 		return bad("it is reserved")
+	case "stack", "stack-base":
+		return bad("it is reserved: the images dokku/" + name + " are the stacks")
 	}
 	for part := range strings.SplitSeq(name, ".") {
 		if !validLabel(part) {

@@ -22,7 +22,8 @@ var pattern = sync.OnceValue(func() *regexp.Regexp {
 
 // rule is [app.NameRule] written another way, with the length and the reserved words.
 func rule(name string) bool {
-	return len(name) <= 100 && pattern().MatchString(name) && name != "tls" && name != "plugins" && net.ParseIP(name) == nil
+	return len(name) <= 100 && pattern().MatchString(name) && name != "tls" && name != "plugins" &&
+		name != "stack" && name != "stack-base" && net.ParseIP(name) == nil
 }
 
 // names makes 250 and some names: the ones an attacker or a typo gives, and each of a row of frames around each of a row
@@ -31,6 +32,7 @@ func names() []string {
 	out := []string{
 		"", ".", "..", "../x", "a/b", "/a", "a/", "a b", "-x", "--global", ".ssh", "A", "a_b", "a:b", "a;id", "$(id)",
 		"`id`", "a\x00b", "a.", ".a", "a..b", "ä", "a\u200bb", "tls", "plugins", "tls.example.com", "plugins-2", "a",
+		"stack", "stack-base", "stacks", "stack-bases", "stack.example.com",
 		"1", "0x1", "1.2.3.4", "01.2.3.4", "1.2.3.4.5", "1.2.3", "::1", "www.example.com", "xn--bcher-kva.example",
 		"a--b", "a-", "a.-b", "a-.b", "a\n", "\na", "a\r", "\xff", "a\\b", "~", "~a", "*", "a*", "?", "[a]", "{a}", "a{", "a|b",
 		"a&b", "a>b", "a<b", "'a'", "\"a\"", "a#b", "a%20b", "a=b", "a,b", "a@b", "a+b", "con", "dokkurc", "HEAD",
