@@ -150,13 +150,16 @@ func (b *builder) sourceDotEnv() error {
 	return nil
 }
 
-// source runs shell text and returns the environment that is there then.
+// source runs shell text and returns the environment that is there then. What the text prints is no part of that.
 func (b *builder) source(text, dir string) (env []string, err error) {
 	var out bytes.Buffer
-	cmd := b.command("/bin/bash", "-c", text+"\nexec /usr/bin/env -0")
+	cmd := b.command("/bin/bash", "-c", "exec 3>&1 >&2\n"+text+"\nexec /usr/bin/env -0 >&3")
 	cmd.Dir, cmd.Stdout = dir, &out
 	if err := cmd.Run(); err != nil {
 		return nil, err
+	}
+	if out.Len() == 0 {
+		return nil, errors.New("it ends the shell that reads it")
 	}
 	for kv := range strings.SplitSeq(strings.TrimRight(out.String(), "\x00"), "\x00") {
 		switch key, _, _ := strings.Cut(kv, "="); key {
