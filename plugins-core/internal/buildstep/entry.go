@@ -166,10 +166,16 @@ func (p Pack) String() string {
 	return p.URL
 }
 
-// Shown is String without the password of a URL, for people's eyes.
+// Shown is String without what is secret in a URL, for people's eyes: a password, and of web servers the user's name as
+// well, which is where tokens are given.
 func (p Pack) Shown() string {
 	if u, err := url.Parse(p.URL); err == nil && u.User != nil {
-		if _, secret := u.User.Password(); secret {
+		_, secret := u.User.Password()
+		switch {
+		case u.Scheme == "http" || u.Scheme == "https":
+			u.User = url.User("xxxxx")
+			p.URL = u.String()
+		case secret:
 			p.URL = u.Redacted()
 		}
 	}

@@ -46,7 +46,7 @@ func TestParsePack(t *testing.T) {
 		}
 	}
 	p, err := buildstep.ParsePack("https://user:pass@example.com/p#v1")
-	if got := p.Shown(); err != nil || got != "https://user:xxxxx@example.com/p#v1" {
+	if got := p.Shown(); err != nil || got != "https://xxxxx@example.com/p#v1" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
