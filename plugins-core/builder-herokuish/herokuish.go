@@ -152,7 +152,7 @@ func (b *run) preBuild(ctx context.Context) (unpacked bool, err error) {
 }
 
 // unpack is the script of the build container that has the source on stdin; the image's own programs build it.
-const unpack = "mkdir -p /app && tar -xC /app"
+const unpack = buildstep.Unpack
 
 func (b *run) build(ctx context.Context, unpacked bool) error {
 	if err := record.MkdirAll(b.app.Path("cache"), 0o755); err != nil {

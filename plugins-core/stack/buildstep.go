@@ -50,7 +50,7 @@ func Buildstep(ctx context.Context, args, env []string, stdin io.Reader, stdout,
 	// Neither the container nor the image belongs to the platform of this host.
 	own := map[string]string{dockerapi.LabelInstance: ""}
 	id, err := engine.Create(ctx, dockerapi.Spec{Kind: "build", Image: stack, User: "0", OpenStdin: true, Labels: own, Entrypoint: []string{},
-		Cmd: []string{"/bin/bash", "-c", "mkdir -p /app && tar -xC /app && " + kind.Script()}})
+		Cmd: []string{"/bin/bash", "-c", buildstep.Unpack + " || exit\n" + kind.Script()}})
 	if err != nil {
 		return err
 	}

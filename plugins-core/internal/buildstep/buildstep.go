@@ -21,6 +21,10 @@ const (
 	releaseFile  = appDir + "/.release"
 )
 
+// Unpack is the shell that unpacks the source, a tar on stdin. What follows it has to begin with "|| exit" and a new line:
+// scripts that build have several commands.
+const Unpack = "mkdir -p " + appDir + " && tar -xC " + appDir
+
 // Program is where the dokku program lies in the stack image.
 const Program = "/build/dokku"
 
