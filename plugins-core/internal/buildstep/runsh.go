@@ -17,6 +17,10 @@ func runSh(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "No command/process type specified")
 		return 1
 	}
+	if err := clearUnfinished(); err != nil {
+		fmt.Fprintf(stderr, " !     cannot empty %s: %v\n", appDir, err)
+		return 1
+	}
 	empty, err := isEmpty(appDir)
 	if err != nil {
 		fmt.Fprintf(stderr, " !     cannot look into %s: %v\n", appDir, err)
@@ -41,6 +45,10 @@ func buildRepository(url string, stdout, stderr io.Writer) int {
 	// The URL may have a password in it, so it is not shown.
 	clone := exec.Command("git", "clone", "--quiet", "--recursive", "--", url, appDir)
 	clone.Stdout, clone.Stderr = stdout, stderr
+	if err := os.WriteFile(unfinished, nil, 0o644); err != nil {
+		fmt.Fprintf(stderr, " !     cannot build: %v\n", err)
+		return 1
+	}
 	if err := clone.Run(); err != nil {
 		fmt.Fprintf(stderr, " !     cannot clone $GIT_REPO: %v\n", err)
 		return 1
@@ -49,7 +57,38 @@ func buildRepository(url string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, " !     cannot build: %v\n", err)
 		return 1
 	}
-	return Main([]string{"builder"}, stdout, stderr)
+	if status := Main([]string{"builder"}, stdout, stderr); status != 0 {
+		return status
+	}
+	if err := os.Remove(unfinished); err != nil {
+		fmt.Fprintf(stderr, " !     cannot build: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// unfinished is there from before the clone until the build is through.
+const unfinished = "/build/unfinished"
+
+// clearUnfinished empties /app when a build has ended early, however that was: the container may be started again, and
+// what is there is no app then.
+func clearUnfinished() error {
+	if _, err := os.Lstat(unfinished); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	entries, err := os.ReadDir(appDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(appDir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.Remove(unfinished)
 }
 
 // handOn gives the builder what the container's environment says of where packages come from, in the way in which a
