@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/proxy"
 	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -94,7 +95,7 @@ func download(ctx context.Context, c *plug.C, a app.App, source string) (body io
 func httpClient(c *plug.C, inside bool) *http.Client {
 	var by http.RoundTripper = newOutside(c)
 	if inside {
-		by = transport(&net.Dialer{Timeout: 30 * time.Second}, proxyOf(c))
+		by = transport(&net.Dialer{Timeout: 30 * time.Second}, proxy.Func(c.Settings()))
 	}
 	return &http.Client{
 		Transport: by,

@@ -13,8 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/http/httpproxy"
-
+	"github.com/dokku-go/dokku/plugins-core/internal/proxy"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -69,13 +68,6 @@ func checkHost(ctx context.Context, find lookup, host string) ([]net.IPAddr, err
 	return found, nil
 }
 
-// proxyOf is the settings of proxies.
-func proxyOf(c *plug.C) func(*url.URL) (*url.URL, error) {
-	s := c.Settings()
-	get := func(name string) string { return s.Get(name, s.Get(strings.ToLower(name), "")) }
-	return (&httpproxy.Config{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}).ProxyFunc()
-}
-
 // transport asks servers, directly or by a proxy.
 func transport(dialer *net.Dialer, proxy func(*url.URL) (*url.URL, error)) *http.Transport {
 	return &http.Transport{
@@ -93,9 +85,9 @@ type outside struct {
 }
 
 func newOutside(c *plug.C) *outside {
-	proxy := proxyOf(c)
+	by := proxy.Func(c.Settings())
 	none := func(*url.URL) (*url.URL, error) { return nil, nil }
-	return &outside{proxy: proxy, via: transport(&net.Dialer{Timeout: 30 * time.Second}, proxy),
+	return &outside{proxy: by, via: transport(&net.Dialer{Timeout: 30 * time.Second}, by),
 		direct: transport(&net.Dialer{Timeout: 30 * time.Second, Control: refuseInside}, none)}
 }
 
@@ -124,7 +116,7 @@ func (call *syncCall) permit(ctx context.Context, c *plug.C) (env []string, err 
 		// A directory is read, and keys are used, as the system user may; git:// cannot be kept to an address.
 		return nil, c.Admin(ctx)
 	}
-	options, err := outsideOptions(ctx, net.DefaultResolver.LookupIPAddr, proxyOf(c), u)
+	options, err := outsideOptions(ctx, net.DefaultResolver.LookupIPAddr, proxy.Func(c.Settings()), u)
 	if err != nil {
 		return nil, fmt.Errorf("cannot fetch %q from %s: %w", call.app.Name, call.from.shown, err)
 	}
