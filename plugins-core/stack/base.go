@@ -64,12 +64,12 @@ func (b *base) cmd() []string {
 func (b *base) labels(n *creation, hash string) map[string]string {
 	l := map[string]string{
 		dockerapi.LabelInstance: "", stackimage.LabelName: n.ref, stackimage.LabelContent: hash, stackimage.LabelKind: string(b.kind),
-		stackimage.LabelFrom: n.from, stackimage.LabelBase: b.id, stackimage.LabelCertificates: b.img.Labels[stackimage.LabelCertificates],
+		stackimage.LabelFrom: shown(n.from), stackimage.LabelBase: b.id, stackimage.LabelCertificates: b.img.Labels[stackimage.LabelCertificates],
 	}
 	made := b.img.Labels
 	if n.renewed != nil {
 		made = n.renewed
-		l[stackimage.LabelFrom] = made[stackimage.LabelFrom]
+		l[stackimage.LabelFrom] = shown(made[stackimage.LabelFrom])
 	}
 	for _, key := range []string{stackimage.LabelSuite, stackimage.LabelWith} {
 		if v := made[key]; v != "" {
@@ -90,11 +90,10 @@ func environment(certificates bool) []string {
 // nodeCertificates has Node.js trust what everybody else in the image trusts; it brings certificates of its own.
 const nodeCertificates = "ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"
 
-// debian is the root file system of the recipe as an image; it is made once.
+// debian is the root file system of the recipe as an image; it is made once, unless it is to be made anew.
 func (n *creation) debian(ctx context.Context) (string, error) {
-	ref := baseRepository + ":" + n.recipe.ID()
-	if id, err := n.engine.ImageID(ctx, ref); err != nil || id != "" {
-		return ref, err
+	if found, err := n.madeBefore(ctx); err != nil || found {
+		return n.recipeRef(), err
 	}
 	cache := rootfs.Cache{Dir: n.Settings().CacheDir()}
 	unlock, err := cache.Lock(ctx, func() { n.Info1("Another root file system is being made. Waiting...") })
@@ -102,31 +101,68 @@ func (n *creation) debian(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
+	var npm []byte
+	if n.recipe.WantsNPM() && (n.refresh || !cache.Has(n.recipe)) {
+		if npm, err = n.npm(ctx); err != nil {
+			return "", err
+		}
+		if found, err := n.madeBefore(ctx); err != nil || found {
+			return n.recipeRef(), err
+		}
+	}
 	for attempt := 0; ; attempt++ {
-		if !cache.Has(n.recipe) {
-			if err := n.makeRootFS(ctx, cache); err != nil {
+		if n.refresh && attempt == 0 || !cache.Has(n.recipe) {
+			if err := n.makeRootFS(ctx, cache, npm); err != nil {
 				return "", err
 			}
 		}
-		err := n.importKept(ctx, cache, ref)
+		err := n.importKept(ctx, cache, n.recipeRef())
 		var damaged *damagedError
 		if !errors.As(err, &damaged) || attempt > 0 {
-			return ref, err
+			return n.recipeRef(), err
 		}
 		n.Warn("%v; making it anew", err)
 		if err := cache.Forget(n.recipe); err != nil {
 			return "", err
 		}
+		if n.recipe.WantsNPM() && npm == nil {
+			if npm, err = n.npm(ctx); err != nil {
+				return "", err
+			}
+		}
 	}
 }
 
-func (n *creation) makeRootFS(ctx context.Context, cache rootfs.Cache) error {
+func (n *creation) recipeRef() string { return baseRepository + ":" + n.recipe.ID() }
+
+// madeBefore tells whether the image of the recipe is there and is to be used.
+func (n *creation) madeBefore(ctx context.Context) (bool, error) {
+	if n.refresh {
+		return false, nil
+	}
+	id, err := n.engine.ImageID(ctx, n.recipeRef())
+	return id != "", err
+}
+
+// npm gets it for the recipe. When it cannot be had the recipe becomes the one with Debian's, which counts for this time
+// only: the next creation asks for it again.
+func (n *creation) npm(ctx context.Context) ([]byte, error) {
+	archive, err := rootfs.FetchNPM(ctx, n.Settings())
+	if err == nil || ctx.Err() != nil {
+		return archive, context.Cause(ctx)
+	}
+	n.Warn("npm cannot be fetched (%v): taking Debian's, which is larger", err)
+	n.recipe.DebianNPM = true
+	return nil, nil
+}
+
+func (n *creation) makeRootFS(ctx context.Context, cache rootfs.Cache, npm []byte) error {
 	with := strings.Join(n.recipe.Languages, ", ")
 	if with == "" {
 		with = "no languages"
 	}
 	n.Info1("Making a root file system of Debian %s with %s", n.recipe.Suite, with)
-	m := rootfs.Maker{Env: n.Env, Dir: n.dir, Say: n.Verbose}
+	m := rootfs.Maker{Env: n.Env, Dir: n.dir, Say: n.Verbose, NPM: npm}
 	return cache.Put(n.recipe, func(out io.Writer) error { return m.Make(ctx, n.recipe, out) })
 }
 
@@ -141,6 +177,9 @@ func (n *creation) importKept(ctx context.Context, cache rootfs.Cache, ref strin
 	defer r.Close()
 	in := &watched{Reader: r}
 	certificates := rootfs.CertificatesID(n.recipe.Certificates)
+	if err := n.replacingRef(ctx, ref); err != nil {
+		return err
+	}
 	err = n.importTar(ctx, in, ref, append(environment(certificates != ""),
 		label(stackimage.LabelSuite, n.recipe.Suite), label(stackimage.LabelWith, strings.Join(n.recipe.Languages, ",")),
 		label(stackimage.LabelRecipe, n.recipe.ID()), label(stackimage.LabelCertificates, certificates)))
@@ -185,13 +224,13 @@ func (n *creation) importFile(ctx context.Context, in io.Reader, ref, id string)
 	}
 	plain, err := compression.DecompressStream(in)
 	if err != nil {
-		return fmt.Errorf("cannot read %s: %w", n.from, err)
+		return fmt.Errorf("cannot read %s: %w", shown(n.from), err)
 	}
 	defer plain.Close()
 	tar := &watched{Reader: plain, left: limit.Bytes, limited: true}
 	err = n.importTar(ctx, tar, ref, append(environment(false), label(stackimage.LabelRecipe, id)))
 	if tar.err != nil {
-		err = fmt.Errorf("cannot read %s: %w", n.from, tar.err)
+		err = fmt.Errorf("cannot read %s: %w", shown(n.from), tar.err)
 	}
 	return err
 }

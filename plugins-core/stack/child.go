@@ -14,7 +14,7 @@ const childImage = "tutum/buildstep:latest"
 
 // child makes the child of the default stack, unless somebody else's image has its name. The programs are the stack's.
 func (n *creation) child(ctx context.Context, parent *dockerapi.Image) (err error) {
-	free, old, err := n.free(ctx, childImage)
+	free, old, err := n.free(ctx, childImage, map[string]string{stackimage.LabelName: childImage, stackimage.LabelFrom: n.ref})
 	hash := hashOf("child", parent.ID)
 	if err != nil || !free || old != nil && old.Labels[stackimage.LabelContent] == hash || parent.Labels[stackimage.LabelKind] != string(stackimage.Ours) {
 		return err

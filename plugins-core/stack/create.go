@@ -70,7 +70,7 @@ func create(ctx context.Context, c *plug.C) error {
 }
 
 func (n *creation) create(ctx context.Context) error {
-	if err := n.engine.RemoveKind(ctx, containers); err != nil {
+	if err := errors.Join(n.engine.RemoveKind(ctx, containers, 0), stackimage.Sweep(ctx, n.engine)); err != nil {
 		return err
 	}
 	old, err := n.takeable(ctx, n.ref)
@@ -84,7 +84,7 @@ func (n *creation) create(ctx context.Context) error {
 	if b.kind, err = n.kindOf(ctx, b.image); err != nil {
 		return err
 	}
-	layer, err := n.layer(b)
+	layer, err := n.layer(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -118,9 +118,10 @@ func (n *creation) takeable(ctx context.Context, ref string) (*dockerapi.Image, 
 }
 
 // replaceable tells whether the image of that name was made by us. Those of our own name that were made before there was
-// the comment have the label.
+// the comment have one label, and not yet that of the name: what is built on a later stack has both.
 func replaceable(img *dockerapi.Image, ref string) bool {
-	return img.Comment == stackimage.MadeHere || strings.HasPrefix(ref, "dokku/stack:") && img.Comment == "" && img.Labels[stackimage.LabelContent] != ""
+	return img.Comment == stackimage.MadeHere || strings.HasPrefix(ref, "dokku/stack:") && img.Comment == "" &&
+		img.Labels[stackimage.LabelContent] != "" && img.Labels[stackimage.LabelName] == ""
 }
 
 // kindOf is the kind of the image that was found; one without anything of a stack is made into one of ours.
@@ -135,7 +136,7 @@ func (n *creation) kindOf(ctx context.Context, ref string) (stackimage.Kind, err
 	}
 	defer func() { err = errors.Join(err, n.engine.Remove(context.WithoutCancel(ctx), id)) }()
 	if path, _, err := n.engine.FirstFile(ctx, id, "/bin/bash"); err != nil || path == "" {
-		return "", errors.Join(err, fmt.Errorf("cannot make %s: %s has no /bin/bash, which runs builds and apps", n.ref, n.from))
+		return "", errors.Join(err, fmt.Errorf("cannot make %s: %s has no /bin/bash, which runs builds and apps", n.ref, shown(n.from)))
 	}
 	return stackimage.Ours, nil
 }
@@ -218,11 +219,22 @@ func (n *creation) replacingRef(ctx context.Context, ref string) error {
 	return n.replacing(id)
 }
 
-// removeReplaced removes those images. One that still has a name, or is in use, has its turn later.
+// removeReplaced removes those images. One that still has a name, or is in use, has its turn later; one may be what another
+// was made of, so as long as any goes there are others to try.
 func (n *creation) removeReplaced(ctx context.Context) error {
+	for again := true; again; {
+		var err error
+		if again, err = n.removeSome(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *creation) removeSome(ctx context.Context) (some bool, err error) {
 	notes, err := os.ReadDir(n.Settings().Data("stack"))
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, note := range notes {
 		if raw, err := hex.DecodeString(note.Name()); err != nil || len(raw) != sha256.Size {
@@ -230,16 +242,17 @@ func (n *creation) removeReplaced(ctx context.Context) error {
 		}
 		id := "sha256:" + note.Name()
 		if err := n.engine.RemoveUnnamed(ctx, id); err != nil {
-			return err
+			return false, err
 		}
 		if left, err := n.engine.ImageID(ctx, id); err != nil || left != "" {
 			continue
 		}
 		if err := record.Remove(filepath.Join(n.Settings().Data("stack"), note.Name())); err != nil {
-			return err
+			return false, err
 		}
+		some = true
 	}
-	return nil
+	return some, nil
 }
 
 // hashOf names a content by its parts.
@@ -262,7 +275,7 @@ func (n *creation) alias(ctx context.Context) error {
 		return err
 	}
 	former := settings.StackRef("buildstep")
-	free, old, err := n.free(ctx, former)
+	free, old, err := n.free(ctx, former, map[string]string{stackimage.LabelName: n.ref})
 	if err != nil {
 		return err
 	}
@@ -274,8 +287,9 @@ func (n *creation) alias(ctx context.Context) error {
 	return n.child(ctx, img)
 }
 
-// free tells whether nobody else has the name.
-func (n *creation) free(ctx context.Context, ref string) (bool, *dockerapi.Image, error) {
+// free tells whether nobody else has the name, which is so when the image was made here and has the labels. It may as well
+// be a stack that somebody has made under that very name.
+func (n *creation) free(ctx context.Context, ref string, labels map[string]string) (bool, *dockerapi.Image, error) {
 	img, err := n.engine.Image(ctx, ref)
 	if dockerapi.IsNotFound(err) {
 		return true, nil, nil
@@ -283,5 +297,14 @@ func (n *creation) free(ctx context.Context, ref string) (bool, *dockerapi.Image
 	if err != nil {
 		return false, nil, err
 	}
-	return replaceable(img, ref), img, nil
+	return madeWith(img, labels), img, nil
+}
+
+// madeWith tells whether the image was made here and has the labels.
+func madeWith(img *dockerapi.Image, labels map[string]string) bool {
+	made := img.Comment == stackimage.MadeHere
+	for key, value := range labels {
+		made = made && img.Labels[key] == value
+	}
+	return made
 }

@@ -3,6 +3,7 @@ package stack
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
+	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
 	"github.com/dokku-go/dokku/plugins-core/internal/rootfs"
 	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 )
@@ -31,7 +33,7 @@ type layer struct {
 
 // layer gathers what the base lacks: of a base without programs of its own ours and the buildpacks, of any base the
 // certificates that the host trusts.
-func (n *creation) layer(b *base) (*layer, error) {
+func (n *creation) layer(ctx context.Context, b *base) (*layer, error) {
 	certificates := n.recipe.Certificates
 	if n.origin != fromDebian {
 		var err error
@@ -53,7 +55,11 @@ func (n *creation) layer(b *base) (*layer, error) {
 		l.tars = append(l.tars, text)
 	}
 	if b.kind == stackimage.Ours {
-		text, err := programTar()
+		own, err := n.settled(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		text, err := programTar(own)
 		if err != nil {
 			return nil, fmt.Errorf("cannot pack the stack's programs: %w", err)
 		}
@@ -103,8 +109,42 @@ func certificateTar(certificates map[string][]byte) (string, error) {
 	return a.text()
 }
 
-// programTar has the programs of containers, which are this very program under other names, and the buildpacks.
-func programTar() (string, error) {
+// The files of others' programs that a stack needs something in.
+const (
+	gitConfig  = "etc/gitconfig"
+	knownHosts = "etc/ssh/ssh_known_hosts"
+)
+
+// settled reads those of them that the base has with something in them: they stay.
+func (n *creation) settled(ctx context.Context, b *base) (files map[string]string, err error) {
+	files = map[string]string{}
+	if n.origin == fromDebian {
+		return files, nil // it has none
+	}
+	id, err := n.engine.Create(ctx, dockerapi.Spec{Kind: containers, Image: b.image, Entrypoint: []string{}, Cmd: []string{"/bin/true"}})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, n.engine.Remove(context.WithoutCancel(ctx), id)) }()
+	for _, name := range []string{gitConfig, knownHosts} {
+		data, err := n.engine.CopyFrom(ctx, id, "/"+name, 1<<20)
+		switch {
+		case dockerapi.IsNotFound(err):
+		case err != nil:
+			return nil, err
+		case len(bytes.TrimSpace(data)) > 0:
+			files[name] = string(data)
+		}
+	}
+	return files, nil
+}
+
+// A buildpack made of another's repository runs git in directories of other users.
+const safeDirectory = "[safe]\n\tdirectory = *\n"
+
+// programTar has the programs of containers, which are this very program under other names, and the buildpacks. settled
+// are files that the base has.
+func programTar(settled map[string]string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
@@ -120,9 +160,15 @@ func programTar() (string, error) {
 		a.add(name, 0o755, []byte("#!/bin/sh\nexec "+buildstep.Program+" core-stack "+programs[name]+" \"$@\"\n"))
 	}
 	a.header(&tar.Header{Name: "app/", Typeflag: tar.TypeDir, Mode: 0o755, Uid: rootfs.UserID, Gid: rootfs.UserID})
-	// A buildpack made of another's repository runs git in directories of other users.
-	a.add("etc/gitconfig", 0o644, []byte("[safe]\n\tdirectory = *\n"))
-	a.add("etc/ssh/ssh_known_hosts", 0o644, nil) // plugins add the keys of hosts that builds fetch from
+	if git := settled[gitConfig]; !strings.Contains(git, safeDirectory) {
+		if git != "" && !strings.HasSuffix(git, "\n") {
+			git += "\n"
+		}
+		a.add(gitConfig, 0o644, []byte(git+safeDirectory))
+	}
+	if settled[knownHosts] == "" {
+		a.add(knownHosts, 0o644, nil) // plugins add the keys of hosts that builds fetch from
+	}
 	a.add("etc/dokku-stack", 0o644, []byte(buildstep.Stack+"\n"))
 	err = fs.WalkDir(buildpacks, "buildpacks", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

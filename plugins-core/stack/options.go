@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/hex"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
-const createArgs = "[NAME] [--from debootstrap|IMAGE|TAR|URL|DIRECTORY] [--with LANGUAGE,...] [--suite SUITE] [--checksum sha256:HEX]"
+const createArgs = "[NAME] [--from debootstrap|IMAGE|TAR|URL|DIRECTORY] [--with LANGUAGE,...] [--suite SUITE] [--checksum sha256:HEX] [--refresh]"
 
 // origin is a way to come to the image that ours is laid over.
 type origin int
@@ -31,6 +32,7 @@ type options struct {
 	from     string
 	origin   origin
 	recipe   rootfs.Recipe // fromDebian
+	refresh  bool          // fromDebian: with the packages of now
 	checksum string        // "": not checked
 }
 
@@ -43,6 +45,10 @@ func readOptions(c *plug.C) (options, error) {
 		name, value, has := strings.Cut(c.Args[i], "=")
 		if !strings.HasPrefix(name, "-") {
 			names = append(names, c.Args[i])
+			continue
+		}
+		if c.Args[i] == "--refresh" {
+			o.refresh, given["--refresh"] = true, ""
 			continue
 		}
 		if !slices.Contains([]string{"--from", "--with", "--suite", "--checksum"}, name) {
@@ -79,17 +85,17 @@ func readOptions(c *plug.C) (options, error) {
 
 // finish reads the options that are for one origin only.
 func (o options) finish(c *plug.C, given map[string]string) (options, error) {
-	for _, name := range []string{"--with", "--suite"} {
+	for _, name := range []string{"--with", "--suite", "--refresh"} {
 		if _, ok := given[name]; ok && o.origin != fromDebian {
-			return o, c.Usage("cannot use %s with --from %s: it is for root file systems that are made here", name, o.from)
+			return o, c.Usage("cannot use %s with --from %s: it is for root file systems that are made here", name, shown(o.from))
 		}
 	}
 	checksum, ok := given["--checksum"]
 	switch {
 	case ok && o.origin != fromTar && o.origin != fromURL:
-		return o, c.Usage("cannot use --checksum with --from %s: it is for files", o.from)
+		return o, c.Usage("cannot use --checksum with --from %s: it is for files", shown(o.from))
 	case !ok && o.origin == fromURL:
-		return o, c.Usage("cannot take %q unseen: give its --checksum", o.from)
+		return o, c.Usage("cannot take %q unseen: give its --checksum", shown(o.from))
 	case ok:
 		sum, is := strings.CutPrefix(checksum, "sha256:")
 		if raw, err := hex.DecodeString(sum); !is || err != nil || len(raw) != 32 {
@@ -118,6 +124,19 @@ func refOf(c *plug.C, name string) (string, error) {
 		return "", c.Usage("cannot use %q as the name of a stack: want a word, or the name of an image", name)
 	}
 	return ref, nil
+}
+
+// shown is where a stack is from, without what may be secret in a URL: who asks, and the query.
+func shown(from string) string {
+	if originOf(from) != fromURL {
+		return from
+	}
+	u, err := url.Parse(from)
+	if err != nil {
+		scheme, _, _ := strings.Cut(from, "://")
+		return scheme + "://..."
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
 // originOf tells the ways apart by how they are spelled; a file that is there is one, whatever else the word may mean.

@@ -9,11 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
+	"github.com/dokku-go/dokku/plugins-core/internal/proxy"
 	"github.com/dokku-go/dokku/plugins-core/internal/stackimage"
 	"github.com/dokku-go/dokku/plugins-core/internal/unpack"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -35,7 +37,7 @@ func (n *creation) tarball(ctx context.Context, file string) (string, error) {
 	}
 	hash := hex.EncodeToString(sum.Sum(nil))
 	if n.checksum != "" && n.checksum != hash {
-		return "", fmt.Errorf("cannot make %s: the SHA-256 of %s is %s, and not the one that was given", n.ref, n.from, hash)
+		return "", fmt.Errorf("cannot make %s: the SHA-256 of %s is %s, and not the one that was given", n.ref, shown(n.from), hash)
 	}
 	ref := tarRef(hash)
 	if id, err := n.engine.ImageID(ctx, ref); err != nil || id != "" {
@@ -61,10 +63,14 @@ func (n *creation) download(ctx context.Context) (string, error) {
 	if id, err := n.engine.ImageID(ctx, ref); err != nil || id != "" {
 		return ref, err
 	}
-	n.Info1("Getting %s", n.from)
+	n.Info1("Getting %s", shown(n.from))
 	file := filepath.Join(n.dir, "download")
 	if err := n.fetch(ctx, file); err != nil {
-		return "", fmt.Errorf("cannot get %s: %w", n.from, err)
+		var inURL *url.Error // has all of the URL in its text
+		if errors.As(err, &inURL) {
+			err = inURL.Err
+		}
+		return "", fmt.Errorf("cannot get %s: %w", shown(n.from), err)
 	}
 	return n.tarball(ctx, file)
 }
@@ -80,7 +86,7 @@ func (n *creation) fetch(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connectTime}).DialContext,
+	client := &http.Client{Transport: &http.Transport{Proxy: proxy.Of(n.Settings()), DialContext: (&net.Dialer{Timeout: connectTime}).DialContext,
 		TLSHandshakeTimeout: connectTime, ResponseHeaderTimeout: silenceTime}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -155,7 +161,7 @@ func (n *creation) dockerfile(ctx context.Context) (string, error) {
 // image is one that the engine has, or can get. Of a stack of ours it is what that was laid over, so that our part is
 // renewed and not doubled.
 func (n *creation) image(ctx context.Context) (string, error) {
-	named, err := dockerapi.ParseRef(settings.StackRef(n.from))
+	named, err := dockerapi.ParseRef(registryName(n.from))
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +173,7 @@ func (n *creation) image(ctx context.Context) (string, error) {
 		}
 	}
 	if dockerapi.IsNotFound(err) {
-		ref = n.from
+		ref = named.Name
 		n.Info1("Getting %s", ref)
 		if err := n.engine.PullAs(ctx, named, n.Env, n.Stdout); err != nil {
 			return "", err
@@ -184,4 +190,13 @@ func (n *creation) image(ctx context.Context) (string, error) {
 		}
 	}
 	return ref, nil
+}
+
+// registryName is the image of a registry that a word means: no registry has ours, so a plain one is a name of its own, but
+// for that of the forerunner.
+func registryName(word string) string {
+	if word == "buildstep" {
+		return settings.StackRef(word)
+	}
+	return word
 }

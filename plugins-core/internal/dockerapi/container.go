@@ -143,6 +143,7 @@ type Container struct {
 	Restarts        int
 	PID             int       // of its first process, 0 when it does not run
 	Started         time.Time // by the clock of then: see [Container.Up]
+	Created         time.Time // the same, in lists only
 	IP              string    // address on its first network
 	HostPort        int       // published on IPv4 for the proxy, 0 if none
 	HostIP          string
@@ -202,7 +203,8 @@ func (e *Engine) List(ctx context.Context, name, kind string) ([]Container, erro
 	}
 	out := make([]Container, 0, len(list))
 	for _, c := range list {
-		item := Container{ID: c.ID, Image: c.ImageID, App: c.Labels[LabelApp], Labels: c.Labels, Status: c.State, Running: c.State == "running"}
+		item := Container{ID: c.ID, Image: c.ImageID, App: c.Labels[LabelApp], Labels: c.Labels, Status: c.State, Running: c.State == "running",
+			Created: time.Unix(c.Created, 0)}
 		if claimed[c.ID] {
 			item.App = e.appOf(c.ID, c.Labels)
 		}

@@ -74,15 +74,17 @@ func (e *Engine) FirstFile(ctx context.Context, id string, paths ...string) (pat
 }
 
 // RemoveKind removes the containers of a kind that belong to no app of this instance: what a process that was killed has
-// left.
-func (e *Engine) RemoveKind(ctx context.Context, kind string) error {
+// left. Those that are not as old as age stay.
+func (e *Engine) RemoveKind(ctx context.Context, kind string, age time.Duration) error {
 	list, err := e.List(ctx, "", kind)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, c := range list {
-		errs = append(errs, e.Remove(ctx, c.ID))
+		if time.Since(c.Created) >= age {
+			errs = append(errs, e.Remove(ctx, c.ID))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -30,6 +30,7 @@ type Maker struct {
 	Env []string                         // of the programs
 	Dir string                           // for what it takes meanwhile; whoever made it removes it
 	Say func(format string, args ...any) // tells how far it is
+	NPM []byte                           // the archive that [FetchNPM] gets, for recipes that want it
 }
 
 // Make writes the root file system of the recipe to out, as a tar. It takes root.
@@ -42,17 +43,13 @@ func (m Maker) Make(ctx context.Context, r Recipe, out io.Writer) error {
 	}
 	m.Env = settings.Set(m.withAptProxy(ctx), "TMPDIR", m.Dir)
 	overlay := filepath.Join(m.Dir, "overlay.tar")
-	npm, err := m.writeOverlay(ctx, r, overlay)
-	if err != nil {
+	if err := m.writeOverlay(r, overlay); err != nil {
 		return err
 	}
 	if err := m.writeConfig(r); err != nil {
 		return err
 	}
 	packages := r.Packages()
-	if npm == debianNPM {
-		packages = append(packages, "npm")
-	}
 	apart := m.apart(ctx)
 	if _, err := proc.LookPath(m.Env, "mmdebstrap"); err == nil {
 		return m.mmdebstrap(ctx, r, apart, packages, overlay, out)
@@ -77,11 +74,29 @@ func (m Maker) apart(ctx context.Context) []string {
 
 // withAptProxy is the environment with the proxy that apt is configured to use.
 func (m Maker) withAptProxy(ctx context.Context) []string {
-	proxy, err := proc.Output(ctx, proc.Cmd{Args: []string{"apt-config", "dump", "--format", "%v", "Acquire::http::Proxy"}, Env: m.Env})
+	said, err := proc.Output(ctx, proc.Cmd{Args: []string{"apt-config", "dump", "--format", "%f %v%n", aptProxyKey}, Env: m.Env})
+	proxy := aptProxy(said)
 	if err != nil || proxy == "" {
 		return m.Env
 	}
 	return settings.Set(m.Env, "http_proxy", proxy)
+}
+
+const aptProxyKey = "Acquire::http::Proxy"
+
+// aptProxy is the proxy of all hosts among the lines KEY VALUE; the keys below that one are of single hosts.
+func aptProxy(lines string) string {
+	for line := range strings.Lines(lines) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if key != aptProxyKey {
+			continue
+		}
+		if value == "DIRECT" || value == "false" {
+			return ""
+		}
+		return value
+	}
+	return ""
 }
 
 // writeConfig writes the sources of packages, and what dpkg is told: what to leave out, and not to wait for the disk.

@@ -15,43 +15,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dokku-go/dokku/plugins-core/internal/proxy"
 	"github.com/dokku-go/dokku/plugins-core/settings"
 )
 
 // npm comes from its own registry, as one archive that has all it needs in it: Debian's package needs 350 others, which
 // take longer to install than everything else, and are as large as Node.js itself. Where the registry is out of reach it
-// has to be Debian's all the same.
+// has to be Debian's all the same, which is another recipe: [Recipe.DebianNPM].
 const (
 	npmVersion = "10.9.4" // the last that runs on the Node.js of bookworm
 	npmHash    = "OnUG836FwboQIbqtefDNlyR0gTHzIfwRfE3DuiNewBvnMnWEpB0VEXwBlFVgqpNzIgYo/MHh3d2Hel/pszapAA=="
 	npmMax     = 32 << 20
 )
 
-// npmSource is where npm comes from.
-type npmSource int
-
-const (
-	noNPM npmSource = iota
-	ownNPM
-	debianNPM
-)
-
-// addNPM adds npm to the overlay if it can be had.
-func (m Maker) addNPM(ctx context.Context, w *overlayWriter) (npmSource, error) {
-	archive, err := m.fetchNPM(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return noNPM, context.Cause(ctx)
-		}
-		m.Say("npm %s cannot be fetched (%v): taking Debian's, which is larger", npmVersion, err)
-		return debianNPM, nil
-	}
-	return ownNPM, unpackNPM(w, archive)
-}
-
-// fetchNPM gets the archive from the registry that the host uses; whose it is does not matter, since its hash is known.
-func (m Maker) fetchNPM(ctx context.Context) ([]byte, error) {
-	registry := settings.Settings{Env: m.Env}.Get("npm_config_registry", "https://registry.npmjs.org/")
+// FetchNPM gets the archive from the registry that the host uses; whose it is does not matter, since its hash is known.
+func FetchNPM(ctx context.Context, set settings.Settings) ([]byte, error) {
+	registry := set.Get("npm_config_registry", "https://registry.npmjs.org/")
 	url := strings.TrimRight(registry, "/") + "/npm/-/npm-" + npmVersion + ".tgz"
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -59,7 +38,8 @@ func (m Maker) fetchNPM(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := &http.Client{Transport: &http.Transport{Proxy: proxy.Of(set), ForceAttemptHTTP2: true, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

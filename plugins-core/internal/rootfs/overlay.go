@@ -3,7 +3,6 @@ package rootfs
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -62,29 +61,26 @@ func existing() map[string]bool {
 	return dirs
 }
 
-// writeOverlay writes the file, and tells where npm comes from.
-func (m Maker) writeOverlay(ctx context.Context, r Recipe, file string) (npm npmSource, err error) {
+// writeOverlay writes the file.
+func (m Maker) writeOverlay(r Recipe, file string) (err error) {
 	f, err := os.Create(file)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	w := &overlayWriter{tar.NewWriter(f), existing()}
 	defer func() { err = errors.Join(err, w.Close(), f.Close()) }()
-	if slices.Contains(r.Languages, "nodejs") {
-		if npm, err = m.addNPM(ctx, w); err != nil {
-			return 0, err
+	if r.WantsNPM() {
+		if err := unpackNPM(w, m.NPM); err != nil {
+			return err
 		}
 	}
-	if err := w.dir("app"); err != nil {
-		return 0, err
-	}
-	if err := w.dir("usr/local/share/ca-certificates"); err != nil {
-		return 0, err
+	if err := errors.Join(w.dir("app"), w.dir("usr/local/share/ca-certificates")); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Certificates)) {
 		if err := w.bytes("usr/local/share/ca-certificates/"+name, 0o644, r.Certificates[name]); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return npm, w.bytes(".finish", 0o644, []byte(finish))
+	return w.bytes(".finish", 0o644, []byte(finish))
 }

@@ -36,7 +36,7 @@ func packages(language string) []string {
 	case "go":
 		return []string{"golang-go"}
 	case "nodejs":
-		return []string{"nodejs"} // npm is added by hand
+		return []string{"nodejs"} // npm is added by hand, see [Recipe.WantsNPM]
 	case "php":
 		return []string{"composer", "php-bcmath", "php-cli", "php-curl", "php-intl", "php-mbstring", "php-mysql", "php-pgsql", "php-sqlite3", "php-xml", "php-zip"}
 	case "python":
@@ -67,7 +67,11 @@ type Recipe struct {
 	Languages    []string // of [Languages], in their order
 	Sources      []Source
 	Certificates map[string][]byte // of authorities that the host trusts beside the usual ones, by name
+	DebianNPM    bool              // npm is Debian's, since [FetchNPM] has failed
 }
+
+// WantsNPM tells whether npm is to be got by [FetchNPM].
+func (r Recipe) WantsNPM() bool { return slices.Contains(r.Languages, "nodejs") && !r.DebianNPM }
 
 // New returns the recipe for a stack on this host: with its sources of packages and its certificates. languages are
 // checked; none at all means all of them.
@@ -111,6 +115,9 @@ func HostCertificates(dir string) (map[string][]byte, error) {
 			return err
 		}
 		data, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			return nil // a link that leads nowhere: the others count all the same
+		}
 		if err == nil {
 			name, _ := filepath.Rel(dir, path) // it is below
 			out[name] = data
@@ -140,6 +147,9 @@ func (r Recipe) Packages() []string {
 	all := basePackages()
 	for _, language := range r.Languages {
 		all = append(all, packages(language)...)
+	}
+	if r.DebianNPM {
+		all = append(all, "npm")
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -50,6 +50,7 @@ func TestID(t *testing.T) {
 		func(r *rootfs.Recipe) { r.Sources[0].Trusted = true },
 		func(r *rootfs.Recipe) { r.Certificates = map[string][]byte{"a.crt": []byte("a")} },
 		func(r *rootfs.Recipe) { r.Certificates = map[string][]byte{"b.crt": []byte("a")} },
+		func(r *rootfs.Recipe) { r.DebianNPM = true },
 	} {
 		r := base()
 		change(&r)

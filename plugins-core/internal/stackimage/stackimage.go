@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/buildstep"
 	"github.com/dokku-go/dokku/plugins-core/internal/dockerapi"
@@ -63,6 +64,17 @@ const (
 	Bare      Kind = "bare"      // has none: nothing can be built on it
 )
 
+// look is the kind of the containers that images are looked into with; they never run. lookTime is longer than that takes.
+const (
+	look     = "look"
+	lookTime = 10 * time.Minute
+)
+
+// Sweep removes those that somebody who was killed has left.
+func Sweep(ctx context.Context, engine *dockerapi.Engine) error {
+	return engine.RemoveKind(ctx, look, lookTime)
+}
+
 // KindOf looks at the image ref.
 func KindOf(ctx context.Context, engine *dockerapi.Engine, ref string) (kind Kind, err error) {
 	img, err := engine.Image(ctx, ref)
@@ -72,7 +84,10 @@ func KindOf(ctx context.Context, engine *dockerapi.Engine, ref string) (kind Kin
 	if kind := Kind(img.Labels[LabelKind]); kind != "" && img.Comment == MadeHere {
 		return kind, nil
 	}
-	id, err := engine.Create(ctx, dockerapi.Spec{Kind: "build", Image: ref, Entrypoint: []string{}, Cmd: []string{"/bin/true"}})
+	if err := Sweep(ctx, engine); err != nil {
+		return "", err
+	}
+	id, err := engine.Create(ctx, dockerapi.Spec{Kind: look, Image: ref, Entrypoint: []string{}, Cmd: []string{"/bin/true"}})
 	if err != nil {
 		return "", err
 	}
