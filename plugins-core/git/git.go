@@ -36,7 +36,7 @@ func Plugin() *plug.Plugin {
 		Hooks: map[string]plug.Hook{
 			"post-create":           func(ctx context.Context, c *plug.C) error { return withApp(ctx, c, postCreate) },
 			"post-delete":           plug.DestroyProperties("git"),
-			"post-app-clone-setup":  plug.CloneProperties("git", loadedImage),
+			"post-app-clone-setup":  plug.CloneProperties("git", loadedImage, taking),
 			"post-app-rename-setup": renamed,
 			"receive-app":           receiveApp,
 			"core-pre-commit":       keepObjects,

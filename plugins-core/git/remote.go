@@ -13,6 +13,7 @@ type remote struct {
 	address string // as git takes it
 	shown   string // without a password
 	secret  string // what must not be shown, "" for nothing
+	written string // how it and the user stand in the address
 	local   bool   // a directory of this host
 }
 
@@ -69,6 +70,9 @@ func parseRemoteURL(text string) (remote, error) {
 	} else if u.User != nil && u.Scheme != "ssh" {
 		r.secret = u.User.Username() // a token
 	}
+	if r.secret != "" {
+		r.written = u.User.String() // as git gets it
+	}
 	return r, nil
 }
 
@@ -87,5 +91,12 @@ func (r remote) hide(text string) string {
 	if r.secret == "" {
 		return text
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, r.secret, "***"), url.QueryEscape(r.secret), "***")
+	_, password, _ := strings.Cut(r.written, ":")
+	// The longest first: a part of it would leave the rest.
+	for _, secret := range []string{r.written, password, url.QueryEscape(r.secret), url.PathEscape(r.secret), r.secret} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	return text
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/proc"
+	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/internal/record"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
@@ -90,14 +91,24 @@ func settle(ctx context.Context, c *plug.C) error {
 	if !isObject(rev) || branch == "" {
 		return c.Usage("cannot settle the branch of %q: give commit and branch", a.Name)
 	}
-	switch configuredBranch(c, a) {
-	case branch:
-	case "": // a first push died before it was kept which branch deploys
+	before := configuredBranch(c, a)
+	taken, err := property.Own(c.Settings(), "git", a.Name, taking)
+	if err != nil {
+		return err
+	}
+	switch {
+	case before == branch:
+	case before == "", taken == takes(rev, branch, before): // a first push died before it was kept, or git:sync brought another
 		if err := setBranch(c, a, branch); err != nil {
 			return err
 		}
 	default:
 		return nil
+	}
+	if taken != "" {
+		if err := property.Set(c.Settings(), "git", a.Name, taking, ""); err != nil {
+			return err
+		}
 	}
 	ref := "refs/heads/" + branch
 	// Whoever moves this branch holds the app's lock until git has ended, and so do we now: a lock file of git's is that

@@ -102,8 +102,8 @@ func TestParseRemote(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]remote{
 		"https://host/a/b.git":             {address: "https://host/a/b.git", shown: "https://host/a/b.git"},
-		"https://me:hidden@host/a?token=x": {address: "https://me:hidden@host/a?token=x", shown: "https://host/a", secret: "hidden"},
-		"https://hidden@host/a":            {address: "https://hidden@host/a", shown: "https://host/a", secret: "hidden"},
+		"https://me:hidden@host/a?token=x": {address: "https://me:hidden@host/a?token=x", shown: "https://host/a", secret: "hidden", written: "me:hidden"},
+		"https://hidden@host/a":            {address: "https://hidden@host/a", shown: "https://host/a", secret: "hidden", written: "hidden"},
 		"ssh://git@host:22/a":              {address: "ssh://git@host:22/a", shown: "ssh://host:22/a"},
 		"git://[::1]:9418/a":               {address: "git://[::1]:9418/a", shown: "git://[::1]:9418/a"},
 		"git@host.example:a/b.git":         {address: "git@host.example:a/b.git", shown: "git@host.example:a/b.git"},
@@ -126,6 +126,15 @@ func TestParseRemote(t *testing.T) {
 	r, _ := parseRemote("https://me:a%20b@host/x")
 	if got := r.hide("x a b y a+b z"); got != "x *** y *** z" {
 		t.Errorf("got %q", got)
+	}
+	r, err := parseRemote("https://me:a%2fb%21c$d+e%3A@host/x") // git is given it in another form
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{"a/b!c$d+e:", "a%2Fb%21c$d+e%3A", "a%2Fb%21c%24d%2Be%3A", strings.TrimSuffix(strings.TrimPrefix(r.address, "https://me:"), "@host/x")} {
+		if got := r.hide("x " + form + " y"); got != "x *** y" {
+			t.Errorf("%s: got %q", form, got)
+		}
 	}
 }
 

@@ -224,18 +224,24 @@ func (call *syncCall) take(ctx context.Context, c *plug.C, s *store, f fetched) 
 		return nil
 	}
 	if before := configuredBranch(c, a); before != "" && before != branch {
-		if err := setBranch(c, a, branch); err != nil {
+		if err := property.Set(c.Settings(), "git", a.Name, taking, takes(f.rev, branch, before)); err != nil {
 			return err
 		}
 		defer func() {
 			if err != nil {
-				err = errors.Join(err, setBranch(c, a, before))
+				err = errors.Join(err, property.Set(c.Settings(), "git", a.Name, taking, ""))
 			}
 		}()
 	}
 	source := call.from.shown + "#" + call.ref
 	return s.deploy(ctx, c, a, f.rev, branch, origin{cause: "sync", kind: "git-sync", source: source, what: call.from.shown})
 }
+
+// taking is the property that says which branch is to be the one that deploys when which commit serves, and in place of
+// which. Until then, whatever ends the deploy, all is as it was.
+const taking = "taking-branch"
+
+func takes(rev, branch, before string) string { return rev + " " + branch + " " + before }
 
 // synced is the property that says which commit was fetched and not built, and over which one that serves.
 const synced = "synced"
