@@ -34,18 +34,29 @@ func TestBuildLabels(t *testing.T) {
 		for _, builder := range []string{"0", "1"} {
 			build(t, engine, name+"-"+builder, text, labels, "DOCKER_BUILDKIT="+builder)
 		}
+		build(t, engine, name+"-own", text, labels, "DOCKER_BUILDKIT=0", "--isolation=default") // which only docker's own command knows
 	}
 }
 
 // build builds a Dockerfile; where that works the image has the labels.
-func build(t *testing.T, engine *dockerapi.Engine, name, text string, labels map[string]string, env string) {
+func build(t *testing.T, engine *dockerapi.Engine, name, text string, labels map[string]string, env string, options ...string) {
 	t.Helper()
 	dir, tag := t.TempDir(), "dokku-build-labels/"+name
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	err := engine.BuildDockerfile(t.Context(), dockerapi.BuildSpec{App: "labels", Dir: dir, Dockerfile: "Dockerfile", Tag: tag, Labels: maps.Clone(labels), Env: []string{env}}, &out)
+	err := engine.BuildDockerfile(t.Context(), dockerapi.BuildSpec{App: "labels", Dir: dir, Dockerfile: "Dockerfile", Tag: tag, Labels: maps.Clone(labels),
+		Options: options, Env: append(os.Environ(), env)}, &out)
+	names, listErr := engine.Names(t.Context(), "dokku-build-labels/*")
+	if listErr != nil {
+		t.Fatal(listErr)
+	}
+	for _, n := range names {
+		if dockerapi.Passing(n.Tag) || err != nil && n.Repository == tag {
+			t.Errorf("%s: left %s:%s", name, n.Repository, n.Tag)
+		}
+	}
 	if err != nil {
 		t.Logf("%s: %v", name, err) // refused is as good
 		return

@@ -110,6 +110,20 @@ func FuzzHarmless(f *testing.F) {
 	})
 }
 
+// FuzzBounding reads any words: behind those that are taken another option is seen as one.
+func FuzzBounding(f *testing.F) {
+	f.Add("--memory=1g -m 1g -l=a=b --ulimit nofile=9")
+	for _, option := range powerful() {
+		f.Add(option)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		words := strings.Fields(text)
+		if dockeroptions.Bounding(words) == "" && dockeroptions.Bounding(append(words, "--user=0")) != "--user" {
+			t.Errorf("%q: another option is not seen behind it", text)
+		}
+	})
+}
+
 func TestEdit(t *testing.T) {
 	t.Parallel()
 	a := app.App{Name: "one", Root: t.TempDir()}
