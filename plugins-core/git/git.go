@@ -40,6 +40,7 @@ func Plugin() *plug.Plugin {
 			"post-app-rename-setup": renamed,
 			"receive-app":           receiveApp,
 			"core-pre-commit":       keepObjects,
+			"core-prune":            pack,
 			"git-settle":            settle,
 			"git-deploy-branch":     deployBranchHook,
 			"git-revision":          revision,
