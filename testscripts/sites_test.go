@@ -390,8 +390,7 @@ func (s *sites) logs(t *testing.T) {
 	t.Logf("%d apps were destroyed, and left %d files", len(s.apps), bytes.Count(out, []byte("\n")))
 }
 
-// ownedByRoot looks for what commands that root calls make under its own name. What stack:create, which only root may call,
-// has there is its own.
+// ownedByRoot looks for what commands that root calls make under its own name; only stack:create is for root alone.
 func (s *sites) ownedByRoot(t *testing.T) {
 	t.Helper()
 	out, err := s.command(nil, "find", s.root, s.lib+"/data", s.lib+"/config", "-user", "root", "!", "-path", "*/data/stack*").Output()
