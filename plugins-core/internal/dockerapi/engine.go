@@ -28,7 +28,7 @@ const (
 	Label         = "dokku"                     // on everything of ours; empty value
 	LabelVendor   = "org.label-schema.vendor"   // "dokku"
 	LabelApp      = "com.dokku.app-name"        // the app
-	LabelKind     = "com.dokku.container-type"  // deploy, build, run or cache
+	LabelKind     = "com.dokku.container-type"  // deploy, build, run, cache, look or stack
 	LabelProcess  = "com.dokku.process-type"    // web, worker, ...
 	LabelDyno     = "com.dokku.dyno"            // web.1
 	LabelRelease  = "com.dokku.release"         // number of the release a container belongs to
