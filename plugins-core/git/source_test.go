@@ -149,10 +149,14 @@ func FuzzParseRemote(f *testing.F) {
 		if err != nil {
 			return
 		}
-		scheme, _, _ := strings.Cut(r.address, ":")
+		scheme, rest, _ := strings.Cut(r.address, ":")
+		host := scheme // of one like user@host:path
+		if strings.HasPrefix(rest, "//") {
+			host, _, _ = strings.Cut(rest[2:], "/")
+		}
 		switch {
 		case strings.HasPrefix(r.address, "-"), strings.ContainsAny(r.address, "\n\x00"), !r.local && strings.HasPrefix(r.address[len(scheme):], "::"),
-			r.local != strings.HasPrefix(r.address, "/"), strings.Contains(r.address, "://-"), strings.Contains(r.address, "@-"):
+			r.local != strings.HasPrefix(r.address, "/"), !r.local && (strings.HasPrefix(host, "-") || strings.Contains(host, "@-")):
 			t.Errorf("%q: got %+v", text, r)
 		}
 	})
