@@ -265,6 +265,10 @@ func TestCrashedDestroy(t *testing.T) {
 	}
 	t.Parallel()
 	p := newPlatform(t)
+	// Who watches over a release would be the next command now and then, and end what the killed one began.
+	if err := appendFile(p.root+"/dokkurc", "export DOKKU_WAIT_TO_RETIRE=0 DOKKU_WATCH=0\n"); err != nil {
+		t.Fatal(err)
+	}
 	g := newPusher(t, p, "gone", "")
 	tried := 0
 	for i, point := range failpoints(t, "destroy-") {

@@ -378,20 +378,3 @@ func (p *platform) pruneImages() error {
 	}
 	return errors.New("cannot remove the platform's images: the engine has been pruning for others for half a minute")
 }
-
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	var listeners []net.Listener
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		listeners = append(listeners, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	for _, l := range listeners {
-		l.Close()
-	}
-	return ports, nil
-}
