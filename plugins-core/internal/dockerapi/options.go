@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -163,11 +164,21 @@ func (e *Engine) SetRestartPolicy(ctx context.Context, id, text string) error {
 	return explain("set the restart policy of container "+short(id), err)
 }
 
-// LeaveStopped has the engine not start a container again. That it is gone, or is being removed, is fine.
+// LeaveStopped has the engine not start a container again. That it is gone, or is being removed, is fine. When it ends at
+// this very moment, the engine fails at what it takes for running.
 func (e *Engine) LeaveStopped(ctx context.Context, id string) error {
-	err := e.SetRestartPolicy(ctx, id, "no")
-	if IsNotFound(err) || err != nil && strings.Contains(err.Error(), "marked for removal") {
-		return nil
+	for try := 0; ; try++ {
+		err := e.SetRestartPolicy(ctx, id, "no")
+		if IsNotFound(err) || err != nil && strings.Contains(err.Error(), "marked for removal") {
+			return nil
+		}
+		if err == nil || try == 20 || !strings.Contains(err.Error(), "not running") {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return err
 }
