@@ -81,8 +81,11 @@ func (k *stackKiller) debian(t *testing.T) {
 	k.whole(t, "--with", "none")
 	kept, err := filepath.Glob(k.cache + "/*")
 	if err != nil || len(kept) != 1 {
-		t.Errorf("got %q, %v in the cache, want one file", kept, err)
+		t.Fatalf("got %q, %v in the cache, want one file", kept, err)
 	}
+	// The engine keeps the base for others for an hour, and the next run of this test is to make it again.
+	recipe := strings.TrimSuffix(kept[0][strings.LastIndexByte(kept[0], '-')+1:], ".tar.zst")
+	k.t.Cleanup(func() { _ = k.p.run(nil, "docker", "image", "rm", "dokku/stack-base:"+recipe) }) // it may be another's
 }
 
 // tar dies at any moment of making a stack of a file, over and over.
