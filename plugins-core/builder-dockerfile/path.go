@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
+	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
 	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 	"github.com/dokku-go/dokku/plugins-core/settings"
@@ -57,43 +57,18 @@ func find(s settings.Settings, a app.App, dir string) (path string, found bool, 
 	return path, true, nil
 }
 
-// set is builder-dockerfile:set: APP|--global dockerfile-path [PATH].
+// set is builder-dockerfile:set.
 func set(ctx context.Context, c *plug.C) error {
-	name := c.Arg(0)
-	if name != property.Global {
-		a, err := c.App(0)
-		if err != nil {
-			return err
-		}
-		name = a.Name
+	return plug.Setter{Plugin: pluginName, Keys: []string{pathKey}, Check: checkPath}.Run(ctx, c)
+}
+
+// checkPath is the path of a file of the source, as it is kept.
+func checkPath(_ context.Context, _ *plug.C, _, value string) (string, error) {
+	path, err := deploy.SourcePath(value)
+	if err != nil || strings.HasSuffix(value, "/") {
+		return "", errors.New("give a file of the source, relative to its root")
 	}
-	if len(c.Args) < 2 || len(c.Args) > 3 {
-		return c.Usage("cannot set anything: give APP or --global, %s, and a path", pathKey)
-	}
-	if c.Arg(1) != pathKey {
-		return c.Usage("cannot set %q: the only property is %s", c.Arg(1), pathKey)
-	}
-	value := strings.TrimSpace(c.Arg(2))
-	if value != "" {
-		if !filepath.IsLocal(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) || strings.HasSuffix(value, "/") {
-			return fmt.Errorf("cannot set %s to %q: give a file of the source, relative to its root", pathKey, value)
-		}
-		value = filepath.Clean(value)
-	}
-	if name == property.Global {
-		if err := c.Admin(ctx); err != nil {
-			return err
-		}
-	}
-	if err := property.Set(c.Settings(), pluginName, name, pathKey, value); err != nil {
-		return fmt.Errorf("cannot set %s of %s: %w", pathKey, name, err)
-	}
-	if value == "" {
-		c.Info1("Unsetting %s", pathKey)
-	} else {
-		c.Info1("Setting %s to %s", pathKey, value)
-	}
-	return nil
+	return path, nil
 }
 
 func reporter() plug.Reporter {

@@ -2,8 +2,6 @@ package builderpack
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/app"
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
@@ -14,41 +12,10 @@ import (
 // pathKey is the property with the place of project.toml in the source.
 const pathKey = "projecttoml-path"
 
-// set is builder-pack:set: APP|--global projecttoml-path [PATH].
+// set is builder-pack:set.
 func set(ctx context.Context, c *plug.C) error {
-	name := c.Arg(0)
-	if name != property.Global {
-		a, err := c.App(0)
-		if err != nil {
-			return err
-		}
-		name = a.Name
-	}
-	if len(c.Args) < 2 || len(c.Args) > 3 || c.Arg(1) != pathKey {
-		return c.Usage("cannot set %q: give APP or --global, the property %s, and its value", c.Arg(1), pathKey)
-	}
-	value := strings.TrimSpace(c.Arg(2))
-	if value != "" {
-		clean, err := deploy.SourcePath(value)
-		if err != nil {
-			return fmt.Errorf("cannot set %s to %q: %w", pathKey, value, err)
-		}
-		value = clean
-	}
-	if name == property.Global {
-		if err := c.Admin(ctx); err != nil {
-			return err
-		}
-	}
-	if err := property.Set(c.Settings(), pluginName, name, pathKey, value); err != nil {
-		return fmt.Errorf("cannot set %s of %s: %w", pathKey, name, err)
-	}
-	if value == "" {
-		c.Info1("Unsetting %s", pathKey)
-	} else {
-		c.Info1("Setting %s to %s", pathKey, value)
-	}
-	return nil
+	check := func(_ context.Context, _ *plug.C, _, value string) (string, error) { return deploy.SourcePath(value) }
+	return plug.Setter{Plugin: pluginName, Keys: []string{pathKey}, Check: check}.Run(ctx, c)
 }
 
 func reporter() plug.Reporter {

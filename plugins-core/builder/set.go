@@ -3,12 +3,9 @@ package builder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dokku-go/dokku/plugins-core/internal/deploy"
-	"github.com/dokku-go/dokku/plugins-core/internal/property"
 	"github.com/dokku-go/dokku/plugins-core/plug"
 )
 
@@ -22,45 +19,9 @@ func limits() []string {
 	return []string{deploy.BuildMemoryKey, deploy.BuildCPUsKey, deploy.BuildTimeoutKey}
 }
 
-// set is builder:set: APP|--global PROPERTY [VALUE].
+// set is builder:set. What an app may take of the host is not for who may only deploy.
 func set(ctx context.Context, c *plug.C) error {
-	name, key := c.Arg(0), c.Arg(1)
-	if name != property.Global {
-		a, err := c.App(0)
-		if err != nil {
-			return err
-		}
-		name = a.Name
-	}
-	if len(c.Args) < 2 || len(c.Args) > 3 {
-		return c.Usage("cannot set anything: give APP or --global, a property, and its value")
-	}
-	if !slices.Contains(keys(), key) {
-		return c.Usage("cannot set %q: the properties are %s", key, strings.Join(keys(), ", "))
-	}
-	value := strings.TrimSpace(c.Arg(2))
-	if value != "" {
-		clean, err := check(ctx, c, key, value)
-		if err != nil {
-			return fmt.Errorf("cannot set %s to %q: %w", key, value, err)
-		}
-		value = clean
-	}
-	// What is global, and what an app may take of the host, is not for who may only deploy.
-	if name == property.Global || slices.Contains(limits(), key) {
-		if err := c.Admin(ctx); err != nil {
-			return err
-		}
-	}
-	if err := property.Set(c.Settings(), pluginName, name, key, value); err != nil {
-		return fmt.Errorf("cannot set %s of %s: %w", key, name, err)
-	}
-	if value == "" {
-		c.Info1("Unsetting %s", key)
-	} else {
-		c.Info1("Setting %s to %s", key, value)
-	}
-	return nil
+	return plug.Setter{Plugin: pluginName, Keys: keys(), Check: check, Admin: func(key string) bool { return slices.Contains(limits(), key) }}.Run(ctx, c)
 }
 
 // check is a value as it is kept.
